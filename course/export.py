@@ -1,9 +1,9 @@
 """From a student's notebook to the source of a module.
 
-The given cells come from the official notebook, the exercises from the student's, matched by our cell ids; so what a
-student changed in a locked cell changes nothing. Notebooks arrive damaged (cells copied, split, deleted, pasted from
-elsewhere): what can be matched is used, the rest is named in words. Standard library only: this file is in the
-student's, the grader's and the sandbox's image. Nothing is run here.
+The given cells come from the official notebook, the exercises from the student's, matched by our cell ids;
+so what a student changed in a locked cell changes nothing. Notebooks arrive damaged (cells copied, split,
+deleted, pasted from elsewhere): what can be matched is used, the rest is named in words. Standard library
+only: this file is in the student's, the grader's and the sandbox's image. Nothing is run here.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from typing import Any
 
 Notebook = dict[str, Any]
 EXPORTED = ("given", "exercise")
-# A cell may define, import and assign; anything else in it is an experiment, which must not stop the module's import.
-DEFINITIONS = (
-    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign,
-)  # fmt: skip
+NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+# A cell may define, import and assign; anything else in it is an experiment, which must not stop the import.
+DEFINITIONS = (*NAMED, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
 
 
-class NotANotebook(ValueError):
+class NotANotebookError(ValueError):
     """The text is no notebook; the message says why."""
 
 
@@ -57,14 +56,14 @@ def parse(text: str | bytes) -> Notebook:
     """Read a notebook file's text.
 
     Raises:
-        NotANotebook: it is no JSON, or JSON of something else.
+        NotANotebookError: it is no JSON, or JSON of something else.
     """
     try:
         notebook = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise NotANotebook(f"This is no notebook: it is not readable as JSON ({error}).") from error
+        raise NotANotebookError(f"This is no notebook: it is not readable as JSON ({error}).") from error
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise NotANotebook("This is no notebook: it has no list of cells.")
+        raise NotANotebookError("This is no notebook: it has no list of cells.")
     return notebook
 
 
@@ -90,8 +89,8 @@ def assemble(official: Notebook, student: object) -> Assembly:
         student: the notebook that came in, parsed; never trusted.
 
     Returns:
-        The source, which always compiles, and the problems. An exercise that is missing or does not compile is
-        replaced by the official, unsolved one, so that the rest still works.
+        The source, which always compiles, and the problems. An exercise that is missing or does not compile
+        is replaced by the official, unsolved one, so that the rest still works.
     """
     theirs = list(cells(student))
     problems: list[Problem] = []
@@ -101,7 +100,9 @@ def assemble(official: Notebook, student: object) -> Assembly:
             same = [each.source for each in theirs if each.id == cell.id]
             chosen = _exercise(cell, same, theirs, problems) if cell.role == "exercise" else cell.source
             if cell.role == "given" and any(source.strip() != cell.source.strip() for source in same):
-                problems.append(Problem(cell.id, f"The given cell '{cell.id}' was changed; the original is used."))
+                problems.append(
+                    Problem(cell.id, f"Given cell '{cell.id}' was changed; the original is used.")
+                )
             parts.append(chosen.strip("\n"))
     return Assembly("\n\n\n".join(parts) + "\n", problems)
 
@@ -117,11 +118,11 @@ def _exercise(cell: Cell, found: list[str], theirs: list[Cell], problems: list[P
         found = [each.source for each in theirs if not each.id and names and names <= _defines(each.source)]
         if not found:
             report(
-                f"The cell of exercise '{cell.id}' is missing. Get it back with `tito start --fresh`, which keeps "
-                "a copy of your notebook, and paste your solution into it."
+                f"The cell of exercise '{cell.id}' is missing. Get it back with `tito start --fresh`, which "
+                "keeps a copy of your notebook, and paste your solution into it."
             )
             return cell.source
-        report(f"The cell of exercise '{cell.id}' has lost its mark; a cell that defines the same names is used.")
+        report(f"The cell of exercise '{cell.id}' lost its id; a cell that defines the same names is used.")
         found = found[-1:]
     source = found[0]
     if len(found) > 1:
@@ -143,14 +144,14 @@ def _exercise(cell: Cell, found: list[str], theirs: list[Cell], problems: list[P
 
 
 def _one_of(official: str, names: set[str], found: list[str]) -> str:
-    """Among several cells of one exercise: the last whole and changed one (a copy), or all joined (a split cell)."""
+    """Of several cells of one exercise: the last whole and changed one (a copy), or all joined (a split)."""
     whole = [source for source in found if not _broken(source) and names <= _defines(source)]
     changed = [source for source in whole if source.strip() != official.strip()]
     return (changed or whole or ["\n".join(found)])[-1]
 
 
 def _contained(source: str) -> str:
-    """Wrap a cell's experiments (`print(add(1, 2))`), so that one that fails does not fail the module's import."""
+    """Wrap a cell's experiments (`print(add(1, 2))`): one that fails must not fail the module's import."""
     lines = source.splitlines(keepends=True)
     for node in reversed(ast.parse(source).body):
         is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
@@ -158,8 +159,9 @@ def _contained(source: str) -> str:
         if isinstance(node, DEFINITIONS) or is_text or shares_line:
             continue
         body = "\n".join(f"    {line}" for line in ast.unparse(node).splitlines())
-        wrapped = f"try:  # an experiment must not stop the module\n{body}\nexcept (Exception, SystemExit):\n    pass\n"
-        lines[node.lineno - 1 : node.end_lineno] = [wrapped]
+        lines[node.lineno - 1 : node.end_lineno] = [
+            f"try:\n{body}\nexcept (Exception, SystemExit):\n    pass\n"
+        ]
     contained = "".join(lines)
     return source if _broken(contained) else contained
 
@@ -194,9 +196,7 @@ def _defines(source: str) -> set[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         body = ast.parse(source).body
-    return {
-        node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    }
+    return {node.name for node in body if isinstance(node, NAMED)}
 
 
 def _listed(names: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""The course's manifest: modules, tracks and milestones, read from `course.yml` (or from the built `course.json`).
+"""The course's manifest: modules, tracks and milestones, read from `course.yml` (or the built `course.json`).
 
 A module's identity is its slug; its number comes from the track. This is the only place that knows an order.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 HERE = Path(__file__).parent
 DEFAULT_TRACK = "discovery"
+Entry = TypeVar("Entry")
 
 
 class ManifestError(ValueError):
@@ -22,7 +23,7 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True)
 class Module:
-    """One module: what it needs, what it gives, what it is worth. One that is not available is planned only."""
+    """One module: what it needs, what it gives, what it is worth. Not available: planned only."""
 
     slug: str
     title: str
@@ -120,8 +121,8 @@ def load(path: Path | None = None) -> Manifest:
     """Read the manifest.
 
     Args:
-        path: a course.yml or a built course.json. Default: $TT_COURSE/course.json (default /opt/course) if it is
-            there, which is fast; else the course.yml beside this file.
+        path: a course.yml or a built course.json. Default: $TT_COURSE/course.json (default /opt/course) if it
+            is there, which is fast; else the course.yml beside this file.
 
     Raises:
         ManifestError: the file is missing, malformed, or contradicts itself.
@@ -157,8 +158,8 @@ def build(
         )  # fmt: skip
     milestones = {
         slug: Milestone(
-            slug, entry["title"], tuple(entry["requires"]), float(entry.get("pass", 1.0)), entry.get("points", 0),
-            available({**entry, "slug": slug}, "milestone"),
+            slug, entry["title"], tuple(entry["requires"]), float(entry.get("pass", 1.0)),
+            entry.get("points", 0), available({**entry, "slug": slug}, "milestone"),
         )
         for slug, entry in data["milestones"].items()
     }  # fmt: skip
@@ -179,24 +180,24 @@ def check_tracks(manifest: Manifest, where: str) -> None:
         for stop in track.stops:
             if stop.after not in place:
                 raise ManifestError(
-                    f"{at}: milestone '{stop.milestone.slug}' comes after '{stop.after}', which is not in this track."
+                    f"{at}: milestone '{stop.milestone.slug}' comes after '{stop.after}', which is not in "
+                    "this track. Name a module that is."
                 )
-            # Half a step later: what the milestone comes after is there already.
+            # Half a step later: the module that the milestone comes after is there already.
             _check_edges(at, stop.milestone.slug, stop.milestone.requires, place[stop.after] + 0.5, place)
 
 
-def _check_edges(at: str, slug: str, requires: tuple[str, ...], number: float, place: Mapping[str, int]) -> None:
-    for needed in requires:
+def _check_edges(at: str, slug: str, needs: tuple[str, ...], number: float, place: Mapping[str, int]) -> None:
+    for needed in needs:
+        edge = f"{at}: '{slug}' requires '{needed}'"
         if needed not in place:
-            raise ManifestError(f"{at}: '{slug}' requires '{needed}', which is not in this track. Add it before.")
+            raise ManifestError(f"{edge}, which is not in this track. Add it before.")
         if place[needed] >= number:
-            raise ManifestError(
-                f"{at}: '{slug}' requires '{needed}', but comes before it. Move '{needed}' in front of '{slug}'."
-            )
+            raise ManifestError(f"{edge}, but comes before it. Move '{needed}' in front of '{slug}'.")
 
 
 def _checked_yaml(text: str, path: Path) -> dict[str, Any]:
-    """Parse and check against the schema. Imported here: a student's command reads the JSON and needs neither."""
+    """Parse and check against the schema. Imports stand here: a student's command needs neither."""
     import jsonschema
     import yaml
 
@@ -213,11 +214,13 @@ def _checked_yaml(text: str, path: Path) -> dict[str, Any]:
 
 
 def _check_requires(modules: Mapping[str, Module], milestones: Mapping[str, Milestone], where: str) -> None:
-    for one in (*modules.values(), *milestones.values()):
+    entries: list[Module | Milestone] = [*modules.values(), *milestones.values()]
+    for one in entries:
         for needed in one.requires:
             if needed not in modules:
                 raise ManifestError(
-                    f"{where}: '{one.slug}' requires '{needed}', which is no module. There are: {_names(modules)}."
+                    f"{where}: '{one.slug}' requires '{needed}', which is no module. "
+                    f"There are: {_names(modules)}."
                 )
     done: set[str] = set()
 
@@ -251,12 +254,12 @@ def _track(
     return Track(name, entry["title"], tuple(steps), tuple(stops))
 
 
-def _get(known: Mapping[str, Any], name: str, kind: str, where: str | None = None) -> Any:
+def _get(known: Mapping[str, Entry], name: str, kind: str, where: str | None = None) -> Entry:
     if name in known:
         return known[name]
     prefix = f"{where}: there" if where else "There"
     raise ManifestError(f"{prefix} is no {kind} '{name}'. There are: {_names(known)}.")
 
 
-def _names(names: Any) -> str:
+def _names(names: Iterable[str]) -> str:
     return ", ".join(names)

@@ -1,8 +1,8 @@
 """What a probe is, and what it may return.
 
-A probe uses a student's code and returns numbers; it never judges. The sandbox runs it on the student's code, the
-grading worker runs it again, with the same seed, on the reference, and compares. Only numpy and the standard library
-are needed here, because this file is in the sandbox's image.
+A probe uses a student's code and returns numbers; it never judges. The sandbox runs it on the student's code,
+the grading worker runs it again, with the same seed, on the reference, and compares. Only numpy and the
+standard library are needed here, because this file is in the sandbox's image.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Probe:
         title: one line, shown to the student when points are lost.
         function: takes a generator, returns what `normalise` understands.
         rtol, atol: how far the student's numbers may be from the reference's.
-        judge: where right answers differ, says what is wrong with an answer (None: nothing); run outside the sandbox
-            with a generator of the same seed.
+        judge: where right answers differ, says what is wrong with an answer (None: nothing); run outside the
+            sandbox with a generator of the same seed.
     """
 
     name: str
@@ -64,8 +64,8 @@ def probe(
         lines = (function.__doc__ or "").strip().splitlines()
         if not lines:
             raise ProbeError(
-                f"Probe '{function.__name__}' of '{check}' has no docstring. Add one line that tells the student "
-                "what was tried."
+                f"Probe '{function.__name__}' of '{check}' has no docstring. "
+                "Add one line that tells the student what was tried."
             )
         function.__probe__ = Probe(  # type: ignore[attr-defined]
             function.__name__, check, lines[0], function, rtol, atol, judge
@@ -116,7 +116,7 @@ def _plain(name: str, value: object) -> np.ndarray[Any, Any]:
         raise OutputError(f"'{name}' cannot be read as an array of numbers: {error}") from error
     if array.dtype.kind not in KINDS or array.dtype.itemsize > 8:
         raise OutputError(
-            f"'{name}' is {type(value).__name__} ({array.dtype}); numbers, booleans or arrays of them are expected."
+            f"'{name}' is {type(value).__name__} ({array.dtype}); expected are numbers, booleans or arrays."
         )
     # Native byte order and C order, so that dtype, shape and raw bytes say everything.
     return np.array(array, dtype=array.dtype.newbyteorder("="), order="C", subok=False)
