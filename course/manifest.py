@@ -100,8 +100,9 @@ class Manifest:
         return _get(self.milestones, slug, "milestone")
 
     def track(self, name: str | None = None) -> Track:
-        """The track of this name; without one, the class's (TT_TRACK) or the default."""
-        return _get(self.tracks, name or os.environ.get("TT_TRACK") or DEFAULT_TRACK, "track")
+        """The track of this name; without one, the class's (TT_TRACK), the built one or the default."""
+        name = name or os.environ.get("TT_TRACK") or self.data.get("track") or DEFAULT_TRACK
+        return _get(self.tracks, name, "track")
 
     def requires_closure(self, slug: str) -> list[str]:
         """Everything that a module needs, directly or not, in dependency order, without itself."""

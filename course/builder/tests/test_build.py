@@ -1,0 +1,190 @@
+"""What the builder writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.nbgraderformat import MetadataValidator
+
+from course.builder import BuildError
+from course.builder.build import build
+from course.builder.source import read
+from course.manifest import HERE, ManifestError, load
+from course.tests.fixture import change, write_course
+
+
+@pytest.fixture
+def course(tmp_path):
+    return write_course(tmp_path / "course")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def sources(notebook: Path) -> str:
+    return "\n".join("".join(cell["source"]) for cell in json.loads(notebook.read_text())["cells"])
+
+
+def test_two_builds_are_byte_identical(course, tmp_path):
+    first = build(course, "discovery", tmp_path / "a").folder
+    second = build(course, "discovery", tmp_path / "b").folder
+    assert contents(first) == contents(second)
+
+
+def test_building_again_replaces_everything_and_leaves_nothing_beside(course, tmp_path):
+    folder = build(course, "discovery", tmp_path / "out").folder
+    (folder / "stale").write_text("old")
+    build(course, "discovery", tmp_path / "out")
+    assert not (folder / "stale").exists()
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["discovery"]
+    assert (folder.stat().st_mode & 0o777) == 0o755
+
+
+def test_failed_build_keeps_the_former_one(course, tmp_path):
+    folder = build(course, "discovery", tmp_path / "out").folder
+    before = contents(folder)
+    change(course / "modules/counting.py", "points=2", "points=7")
+    with pytest.raises(BuildError):
+        build(course, "discovery", tmp_path / "out")
+    assert contents(folder) == before
+
+
+def test_students_notebook_holds_no_solution_and_instructors_does(course, tmp_path):
+    folder = build(course, "discovery", tmp_path / "out").folder
+    student, instructor = (sources(folder / who / "counting.ipynb") for who in ("student", "instructor"))
+    assert "number + STEP" not in student
+    assert 'raise NotImplementedError("counting-increase is still to be done")' in student
+    assert "SOLUTION" not in student
+    assert "number + STEP" in instructor
+
+
+def test_notebooks_are_valid_for_jupyter_and_nbgrader(course, tmp_path):
+    folder = build(course, "discovery", tmp_path / "out").folder
+    for path in folder.glob("*/*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        MetadataValidator().validate_nb(notebook)
+
+
+def test_cell_of_one_track_is_in_that_track_only(course, tmp_path):
+    in_short = build(course, "short", tmp_path / "out").folder / "student/counting.ipynb"
+    in_discovery = build(course, "discovery", tmp_path / "out").folder / "student/counting.ipynb"
+    assert "Only in the short track" in sources(in_short)
+    assert "Only in the short track" not in sources(in_discovery)
+
+
+def test_reference_is_the_solved_package_and_runs(course, tmp_path):
+    package = build(course, "discovery", tmp_path / "out").folder / "reference"
+    assert "SOLUTION" not in (package / "tinytorch/counting.py").read_text()
+    said = subprocess.run(
+        [sys.executable, "-c", "from tinytorch.adding import add; print(add(2, 3))"],
+        env={"PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "5\n"
+
+
+def test_course_json_says_what_is_there_already(course, tmp_path):
+    built = build(course, "discovery", tmp_path / "out")
+    manifest = load(built.folder / "course.json")
+    assert built.planned == ["later"]
+    assert [step.module.available for step in manifest.track().steps] == [True, True, False]
+    assert manifest.milestone("sums").available
+    assert (built.folder / "student/milestones/sums.py").is_file()
+
+
+REFUSED = {
+    "role": ('role="given"', 'role="gift"', "unknown role 'gift'"),
+    "key": ("points=2", "point=2", "unknown key 'point'"),
+    "duplicate id": ('id="counting-decrease"', 'id="counting-increase"', "two cells have the id"),
+    "bad id": ('id="counting-header"', 'id="Header 1"', "needs an id"),
+    "no id": ('role="given" id="counting-header"', 'role="given"', "needs an id"),
+    "exercise": ('exercise="counting-decrease"', 'exercise="subtract"', "which does not exist"),
+    "points": ("points=2", "points=3", "add up to 4, but course.yml gives 'counting' 3"),
+    "no points": (" points=2", "", "needs whole points"),
+    "unknown track": ('track="short"', 'track="long"', "no track 'long'"),
+    "track of a check": ("points=2", 'points=2 track="short"', "the same in every track"),
+    "no solution": ("    ### BEGIN SOLUTION\n", "", "in pairs"),
+    "syntax": ("def decrease(number):", "def decrease(number:", "no valid Python"),
+    "export": ("def increase(number):", "def more(number):", "exports 'increase'"),
+    "leak": ('print("a demonstration")', "### BEGIN SOLUTION\n1\n### END SOLUTION", "would reach students"),
+    "unprobed": ("check-decrease", "check-less", "no check of the module"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "reason"), REFUSED.values(), ids=REFUSED)
+def test_refuses_a_wrong_cell_in_one_sentence_that_names_the_file(course, tmp_path, old, new, reason):
+    change(course / "modules/counting.py", old, new)
+    with pytest.raises(BuildError, match=r"counting\.py: ") as refusal:
+        build(course, "discovery", tmp_path / "out")
+    assert reason in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_refuses_a_solution_that_would_break_the_import_of_an_unsolved_notebook(course, tmp_path):
+    change(
+        course / "modules/counting.py",
+        "STEP = 1\n",
+        'STEP = 1\n\n# %% role="exercise" id="outside"\n### BEGIN SOLUTION\nA = 1\n### END SOLUTION\n',
+    )
+    with pytest.raises(BuildError, match=r"'outside'.*stands outside a function"):
+        build(course, "discovery", tmp_path / "out")
+
+
+def test_refuses_a_check_without_probe(course, tmp_path):
+    change(course / "probes/counting.py", '@probe("check-decrease")\n', "")
+    with pytest.raises(BuildError, match="check 'check-decrease' has no probe"):
+        build(course, "discovery", tmp_path / "out")
+    (course / "probes/counting.py").unlink()
+    with pytest.raises(BuildError, match="is missing"):
+        build(course, "discovery", tmp_path / "out")
+
+
+def test_refuses_two_probes_of_one_name_which_python_would_silently_make_one(course, tmp_path):
+    change(course / "probes/counting.py", "def decreases", "def increases")
+    with pytest.raises(BuildError, match="two probes are named 'increases'"):
+        build(course, "discovery", tmp_path / "out")
+
+
+def test_refuses_a_track_that_puts_a_module_before_what_it_requires(course, tmp_path):
+    change(course / "course.yml", "[counting, adding, later]", "[adding, counting, later]")
+    with pytest.raises(ManifestError, match=r"tracks\.discovery: 'adding' requires 'counting'"):
+        build(course, "discovery", tmp_path / "out")
+
+
+def test_command_prints_a_sentence_and_no_traceback():
+    command = [sys.executable, "-m", "course.builder", "--track", "nowhere"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("There is no track 'nowhere'. There are: discovery, ")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("track", sorted(load(HERE / "course.yml").tracks))
+def test_real_track_builds_and_its_public_names_resolve(track, tmp_path):
+    built = build(HERE, track, tmp_path)
+    manifest = load(built.folder / "course.json")
+    paths = [path for slug in built.modules for path in manifest.module(slug).exports.values()]
+    script = "import importlib, sys\nfor path in sys.argv[1:]:\n    module, _, name = path.rpartition('.')\n"
+    script += "    getattr(importlib.import_module(module), name)\n"
+    environment = {**os.environ, "PYTHONPATH": str(built.folder / "reference")}
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *paths], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("path", sorted((HERE / "modules").glob("*.py")), ids=lambda path: path.stem)
+def test_real_module_keeps_its_solutions_from_students(path):
+    for cell in read(path, load(HERE / "course.yml").tracks):
+        assert "SOLUTION" not in cell.cleared()
