@@ -1,0 +1,91 @@
+"""JupyterHub's side of the accounts: who may sign in, and who still is who they were."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jupyterhub.auth import Authenticator
+from tornado.web import HTTPError, RequestHandler
+from traitlets import Bool, Dict, Unicode
+
+from hub.accounts import ensure, names, sign_in
+from hub.accounts.attempts import TooManyAttempts
+from hub.accounts.store import PATH, Account, Store
+
+T = TypeVar("T")
+
+
+class MustChoosePassword(HTTPError):
+    """The password is right, but was only for once. Where no page can follow (the REST API), this is a refusal."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(403, "Sign in on the web page first, and choose a password of your own.")
+        self.account = account
+
+
+class Accounts(Authenticator):  # type: ignore[misc]
+    """Signs in whoever has an account in our own store."""
+
+    path = Unicode(str(PATH), help="Where the accounts' SQLite file is.").tag(config=True)
+    self_registration = Bool(False, help="Whether anyone may make an account on the sign-up page.").tag(config=True)
+
+    first_passwords = Dict(
+        value_trait=Unicode(),
+        key_trait=Unicode(),
+        help="Accounts that every start makes sure of: the probe's, and admins' with a one-time password.",
+    ).tag(config=True)
+
+    allow_all = True  # having an account is being allowed
+    any_allow_config = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.username_pattern = names.PATTERN
+        self.store = Store(Path(self.path))
+        for username, password in self.first_passwords.items():
+            if username == names.PROBE:
+                ensure.probe(self.store, password)
+            else:
+                ensure.admin(self.store, username, password)
+        # Hashing takes 15 ms of one core: off the loop, but never on all cores at once.
+        self._threads = ThreadPoolExecutor(max_workers=max(1, min(4, (os.cpu_count() or 2) - 1)))
+
+    async def off_loop(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run what hashes or waits for the disk beside the hub's loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, self.store, *arguments)
+
+    def normalize_username(self, username: str) -> str:
+        return names.normalise(username)
+
+    async def authenticate(self, handler: RequestHandler, data: dict[str, str]) -> dict[str, Any] | None:
+        username, password = data.get("username", ""), data.get("password", "")
+        try:
+            account = await self.off_loop(sign_in.check, username, password, handler.request.remote_ip or "")
+        except TooManyAttempts as error:
+            raise HTTPError(429, str(error)) from None
+        if account and account.one_time:
+            raise MustChoosePassword(account)
+        return signed_in(account) if account else None
+
+    async def refresh_user(self, user: Any, handler: RequestHandler | None = None) -> bool:
+        """Asked every few minutes: an account that is gone or was reset must sign in again."""
+        account = self.store.find(user.name)
+        return account is not None and not account.one_time
+
+    def delete_user(self, user: Any) -> None:
+        """An admin removed someone on the hub's admin page."""
+        super().delete_user(user)
+        self.store.remove(user.name)
+
+    def get_handlers(self, app: Any) -> list[Any]:
+        from hub.accounts import pages  # pages import this module
+
+        return [*super().get_handlers(app), *pages.handlers()]
+
+
+def signed_in(account: Account) -> dict[str, Any]:
+    """What JupyterHub keeps of someone who signed in."""
+    return {"name": account.username, "user_info": {"display_name": account.name}}
