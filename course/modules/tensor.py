@@ -1,0 +1,1025 @@
+# %% [markdown]
+# # Tensor
+#
+# A *tensor* is an array of numbers with any number of dimensions: a loss has 0, a list of labels 1, a table 2,
+# a batch of colour images 4. Every model, however large, is tensors going into operations and tensors coming
+# out. In this module you build the class `Tensor` and its operations. Everything later stands on them.
+#
+# You will write: creation, broadcasting, arithmetic, matrix product, indexing, reshape, transpose, reductions.
+
+# %% [markdown] track="discovery"
+# ## Where we come from
+#
+# In *setup* you recognised digits with plain numpy: fast, and it had learned nothing. To learn, a program must know
+# *which operations made a number*, so that it can ask what to change. A numpy array does not remember that:
+
+# %% track="discovery"
+import numpy as np
+
+from tinytorch.setup import distances, seconds
+
+images = np.ones((50, 64))
+result = distances(images, images)
+print(f"{seconds(distances, images, images) * 1000:.2f} ms, dtype {result.dtype}")
+print("does the result know how it came about?", hasattr(result, "grad"))
+
+# %% [markdown] track="immediate"
+# ## Where we come from
+#
+# In *setup* you recognised digits with plain numpy: fast, and it had learned nothing. To learn, a program must know
+# *which operations made a number*, so that it can ask what to change. A numpy array does not remember that:
+
+# %% track="immediate"
+import numpy as np
+
+from tinytorch.setup import distances, seconds
+
+images = np.ones((50, 64))
+result = distances(images, images)
+print(f"{seconds(distances, images, images) * 1000:.2f} ms, dtype {result.dtype}")
+print("does the result know how it came about?", hasattr(result, "grad"))
+
+# %% [markdown] track="core"
+# ## Where we start
+#
+# You need Python and a little numpy, no more. numpy computes fast, but an array does not remember *which operations
+# made it*. To learn, a program must know that, so that it can ask what to change:
+
+# %% track="core"
+import numpy as np
+
+result = np.ones((50, 64)) @ np.ones((64, 10))
+print("dtype", result.dtype)
+print("does the result know how it came about?", hasattr(result, "grad"))
+
+# %% [markdown]
+# Two things to change, then: `float32` instead of `float64` (half the memory, about twice the speed, and precise
+# enough), and a place where each operation passes by, so that somebody can take notes.
+#
+# ## One place where every operation passes
+#
+# The next cell is given; the rest of the course relies on it, so it is locked. Read it slowly, it is short.
+#
+# - An **`Op`** is one use of an operation. Its `forward` takes numpy arrays and gives a numpy array.
+# - **`apply(op, *tensors)`** is the *only* way from tensors to a new tensor. It takes out the arrays, calls `forward`,
+#   and wraps the result. If a *tape* is plugged in, the tape is told: this operation, these inputs, this output.
+# - Nothing records today. Later, *autograd* plugs in a tape here, and what you write now learns to
+#   differentiate itself without a changed line.
+
+# %% role="given" id="tensor-header"
+"""Tensors: arrays of float32 whose operations all pass through one function, `apply`."""
+
+from collections import namedtuple
+
+import numpy as np
+
+VJPS = {}  # the name of an operation -> its derivative, rule(op, g); filled by later modules
+_tape = None
+
+
+class Op:
+    """One use of an operation: how numpy computes it, and what its derivative needs.
+
+    The derivative, `vjp(g)`, takes the gradient of the output and gives the gradient of each input. An operation
+    either brings its own, or one is registered under its class name: rule(op, g) finds the arrays of the
+    forward pass in op.inputs and op.output (kept while a tape is plugged in).
+    """
+
+    inputs = ()
+    output = None
+
+    def forward(self, *arrays):
+        raise NotImplementedError(f"{type(self).__name__} has no forward.")
+
+    def vjp(self, g):
+        name = type(self).__name__
+        if name not in VJPS:
+            raise NotImplementedError(f"No derivative is registered for '{name}'.")
+        return VJPS[name](self, g)
+
+
+def register_vjp(name):
+    """Register a function as the derivative of the operation of that name: `@register_vjp("Mul")`."""
+
+    def register(rule):
+        VJPS[name] = rule
+        return rule
+
+    return register
+
+
+def plug_in(tape):
+    """Let a tape listen: `tape.record(op, inputs, output)` is called for each operation.
+
+    Give None to unplug. Returns the tape that listened before.
+    """
+    global _tape
+    former, _tape = _tape, tape
+    return former
+
+
+def apply(op, *inputs):
+    """Run one operation on tensors (numbers and arrays become tensors) and return its result as a tensor."""
+    tensors = tuple(x if isinstance(x, Tensor) else Tensor(x) for x in inputs)
+    arrays = tuple(tensor.data for tensor in tensors)
+    with np.errstate(all="ignore"):  # as in PyTorch: 1 / 0 is inf, without a warning
+        output = Tensor._own(op.forward(*arrays))
+    if _tape is not None:
+        op.inputs, op.output = arrays, output.data
+        _tape.record(op, tensors, output)
+    return output
+
+
+# %% [markdown]
+# ## Creating a tensor
+#
+# `Tensor` itself is given as well: it keeps `data` (a numpy array), has a slot `grad` for later, and
+# hands each operator to `apply`. `a + b` is `apply(Add(), a, b)`; `Add` and the others are yours to write.
+# The methods carry PyTorch's names and arguments: `dim` where numpy says `axis`, `keepdim` for `keepdims`.
+
+# %% role="given" id="tensor-class"
+MaxResult = namedtuple("MaxResult", ["values", "indices"])
+
+
+class Tensor:
+    """An array of float32 (or, if asked for, another dtype) that knows its gradient.
+
+    Args:
+        data: a number, a nested list, a numpy array or a tensor; it is copied.
+        requires_grad: whether a gradient is wanted; read by autograd.
+        dtype: np.float32 unless told; np.int64 for labels and indices, np.bool_ for masks.
+    """
+
+    __slots__ = ("data", "grad", "grad_fn", "requires_grad")
+    __array_ufunc__ = None  # numpy_array + tensor is ours to compute, not numpy's
+    __hash__ = object.__hash__  # == compares elements, so identity is what a dict can use
+
+    def __init__(self, data, requires_grad=False, dtype=np.float32):
+        self.data = as_array(data, dtype)
+        if requires_grad and self.data.dtype.kind != "f":
+            raise TypeError(f"Only tensors of floats can require gradients; this one is {self.data.dtype}.")
+        self.requires_grad = requires_grad
+        self.grad = None  # filled by hand, or by backward()
+        self.grad_fn = None  # what made it; set by the tape
+
+    @classmethod
+    def _own(cls, array):
+        """Wrap what an operation computed, without copying it."""
+        if not isinstance(array, np.ndarray | np.generic):
+            raise TypeError(f"forward must return a numpy array, not {type(array).__name__}.")
+        is_other_float = array.dtype.kind == "f" and array.dtype != np.float32
+        tensor = Tensor.__new__(Tensor)
+        tensor.data = np.asarray(array, dtype=np.float32 if is_other_float else None)
+        tensor.requires_grad, tensor.grad, tensor.grad_fn = False, None, None
+        return tensor
+
+    # What it is
+
+    @property
+    def shape(self):
+        return self.data.shape
+
+    @property
+    def ndim(self):
+        return self.data.ndim
+
+    @property
+    def dtype(self):
+        return self.data.dtype
+
+    def size(self, dim=None):
+        return self.shape if dim is None else self.shape[dim]
+
+    def numel(self):
+        return self.data.size
+
+    def numpy(self):
+        return self.data
+
+    def item(self):
+        return self.data.item()
+
+    def tolist(self):
+        return self.data.tolist()
+
+    def detach(self):
+        """The same numbers (not a copy), cut off from how they came about."""
+        return Tensor._own(self.data)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.data, dtype=dtype) if copy else np.asarray(self.data, dtype=dtype)
+
+    def __len__(self):
+        return len(self.data)
+
+    def __bool__(self):
+        return bool(self.data)
+
+    def __float__(self):
+        return float(self.item())
+
+    def __repr__(self):
+        numbers = np.array2string(self.data, separator=", ", prefix="Tensor(", precision=4)
+        kind = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
+        return f"Tensor({numbers}{kind}{', requires_grad=True' if self.requires_grad else ''})"
+
+    def backward(self, gradient=None):
+        """Fill `.grad` of everything that this tensor was computed from."""
+        if _tape is None:
+            raise RuntimeError(
+                "Nothing was recorded, so there is nothing to go back through: no tape is plugged in."
+            )
+        _tape.backward(self, gradient)
+
+    # Arithmetic
+
+    def __add__(self, other):
+        return apply(Add(), self, other)
+
+    def __radd__(self, other):
+        return apply(Add(), other, self)
+
+    def __sub__(self, other):
+        return apply(Sub(), self, other)
+
+    def __rsub__(self, other):
+        return apply(Sub(), other, self)
+
+    def __mul__(self, other):
+        return apply(Mul(), self, other)
+
+    def __rmul__(self, other):
+        return apply(Mul(), other, self)
+
+    def __truediv__(self, other):
+        return apply(Div(), self, other)
+
+    def __rtruediv__(self, other):
+        return apply(Div(), other, self)
+
+    def __pow__(self, other):
+        return apply(Pow(), self, other)
+
+    def __rpow__(self, other):
+        return apply(Pow(), other, self)
+
+    def __matmul__(self, other):
+        return apply(MatMul(), self, other)
+
+    def __rmatmul__(self, other):
+        return apply(MatMul(), other, self)
+
+    def __neg__(self):
+        return apply(Neg(), self)
+
+    def exp(self):
+        return apply(Exp(), self)
+
+    def log(self):
+        return apply(Log(), self)
+
+    # Comparison: a tensor of booleans
+
+    def __eq__(self, other):
+        return apply(Compare(np.equal), self, other)
+
+    def __ne__(self, other):
+        return apply(Compare(np.not_equal), self, other)
+
+    def __lt__(self, other):
+        return apply(Compare(np.less), self, other)
+
+    def __le__(self, other):
+        return apply(Compare(np.less_equal), self, other)
+
+    def __gt__(self, other):
+        return apply(Compare(np.greater), self, other)
+
+    def __ge__(self, other):
+        return apply(Compare(np.greater_equal), self, other)
+
+    # Shape
+
+    def __getitem__(self, key):
+        return apply(Index(key), self)
+
+    def reshape(self, *shape):
+        return apply(Reshape(_sizes(shape)), self)
+
+    def permute(self, *dims):
+        return apply(Permute(_sizes(dims)), self)
+
+    def transpose(self, dim0, dim1):
+        return self.permute(swap_dims(self.ndim, dim0, dim1))
+
+    @property
+    def T(self):
+        return self.permute(tuple(reversed(range(self.ndim))))
+
+    # Reductions
+
+    def sum(self, dim=None, keepdim=False):
+        return apply(Sum(dim, keepdim), self)
+
+    def mean(self, dim=None, keepdim=False):
+        return apply(Mean(dim, keepdim), self)
+
+    def amax(self, dim=None, keepdim=False):
+        return apply(Max(dim, keepdim), self)
+
+    def argmax(self, dim=None, keepdim=False):
+        return apply(ArgMax(dim, keepdim), self)
+
+    def max(self, dim=None, keepdim=False):
+        """The largest element; along one `dim` the largest values and, as in PyTorch, where they are."""
+        if dim is None:
+            return self.amax()
+        return MaxResult(self.amax(dim, keepdim), self.argmax(dim, keepdim))
+
+
+def _sizes(sizes):
+    """reshape(2, 3) and reshape((2, 3)) mean the same."""
+    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else tuple(sizes)
+
+
+# %% [markdown]
+# ### Exercise: `as_array`
+#
+# Your first part decides what a tensor's `data` is. Return a **new** numpy array of the given dtype:
+#
+# - `as_array(3)` has shape `()`; `as_array([[1, 2], [3, 4]])` has shape `(2, 2)`; both are float32.
+# - A numpy array is copied: who changes the original afterwards must not change the tensor. (`np.array` copies,
+#   `np.asarray` does not if it can avoid it.)
+# - A `Tensor` is taken apart: use its `data`.
+
+
+# %% role="exercise" id="tensor-create"
+def as_array(data, dtype=np.float32):
+    """A new numpy array of `dtype` with the numbers of `data` (number, nested list, array or tensor)."""
+    ### BEGIN SOLUTION
+    return np.array(data.data if isinstance(data, Tensor) else data, dtype=dtype)
+    ### END SOLUTION
+
+
+# %% role="check" id="check-tensor-create" exercise="tensor-create" points=2
+from tinytorch.checking import expect, expect_error
+
+expect(
+    "Tensor([[1, 2], [3, 4]])",
+    Tensor([[1, 2], [3, 4]]),
+    np.array([[1.0, 2], [3, 4]]),
+    "A tensor holds float32.",
+)
+expect("Tensor(7).shape", Tensor(7).shape, (), "A single number has no dimensions: shape ().")
+expect(
+    "Tensor([3, 1], dtype=np.int64).dtype",
+    str(Tensor([3, 1], dtype=np.int64).dtype),
+    "int64",
+    "dtype= is kept.",
+)
+original = np.zeros(2, dtype=np.float32)
+copied = Tensor(original)
+original[0] = 5
+expect(
+    "t = Tensor(a); a[0] = 5; t",
+    copied,
+    np.zeros(2),
+    "A tensor owns its data: copy, so that nobody else changes it.",
+)
+expect(
+    "Tensor(Tensor([1, 2]))",
+    Tensor(Tensor([1, 2])),
+    np.array([1.0, 2]),
+    "A tensor in a tensor gives its numbers.",
+)
+
+# %% [markdown]
+# Some ways to make tensors that need no thought are given. Random numbers come from one generator, so that
+# `manual_seed` makes a whole experiment repeatable.
+
+# %% role="given" id="tensor-factories"
+_generator = np.random.default_rng()
+
+
+def manual_seed(seed):
+    """Start the random numbers anew: the same seed, the same numbers."""
+    global _generator
+    _generator = np.random.default_rng(seed)
+
+
+def rand(*size):
+    """Random numbers, uniform in [0, 1)."""
+    return Tensor._own(_generator.random(_sizes(size), dtype=np.float32))
+
+
+def randn(*size):
+    """Random numbers, normal with mean 0 and standard deviation 1."""
+    return Tensor._own(_generator.standard_normal(_sizes(size), dtype=np.float32))
+
+
+def zeros(*size):
+    """Zeros."""
+    return Tensor._own(np.zeros(_sizes(size), dtype=np.float32))
+
+
+def ones(*size):
+    """Ones."""
+    return Tensor._own(np.ones(_sizes(size), dtype=np.float32))
+
+
+def from_numpy(array):
+    """A tensor of a numpy array's numbers; one of float32 is shared, not copied."""
+    return Tensor._own(array)
+
+
+# %% [markdown]
+# ## Broadcasting
+#
+# Adding a bias to each row of a batch, `(32, 10) + (10,)`, needs no loop and no copies: the smaller shape is
+# *broadcast*. The rule, from the **last** dimension to the first:
+#
+# 1. A shape that is too short gets 1s in front.
+# 2. Two sizes fit if they are equal, or if one of them is 1. The result has the larger one (if the
+#    other is 0, then 0).
+# 3. Everything else is an error, never a guess.
+#
+# The picture shows `(3, 1) + (4,)`: the column is repeated to the right, the row downwards.
+
+# %%
+import matplotlib.pyplot as plt
+
+column, row = np.array([[0], [10], [20]]), np.array([0, 1, 2, 3])
+figure, axes = plt.subplots(1, 3, figsize=(9, 2.4))
+panels = [
+    ("(3, 1), stretched", column, (3, 1)),
+    ("(4,), stretched", row, (1, 4)),
+    ("sum: (3, 4)", column + row, (3, 4)),
+]
+for axis, (title, numbers, real) in zip(axes, panels, strict=True):
+    for (i, j), number in np.ndenumerate(np.broadcast_to(numbers, (3, 4))):
+        is_real = i < real[0] and j < real[1]
+        axis.add_patch(
+            plt.Rectangle((j, -i), 1, 1, facecolor="#9ecae1" if is_real else "white", edgecolor="gray")
+        )
+        axis.text(j + 0.5, 0.5 - i, number, ha="center", va="center", color="black" if is_real else "gray")
+    axis.set(xlim=(0, 4), ylim=(-2, 1), title=title)
+    axis.axis("off")
+plt.show()
+
+# %% [markdown]
+# ### Exercise: `broadcast_shapes`
+#
+# Write the rule by hand, for any number of shapes, without asking numpy. Walk over the dimensions from the right:
+# position 1 is the last one, `shape[-1]`. A shape that is shorter than the position has nothing to say there.
+# Sizes that cannot be matched raise a `ValueError` that shows the shapes.
+
+
+# %% role="exercise" id="tensor-broadcast"
+def broadcast_shapes(*shapes):
+    """The shape that arrays of these shapes get together; ValueError if they do not fit."""
+    ### BEGIN SOLUTION
+    result = []
+    for position in range(1, max(map(len, shapes), default=0) + 1):
+        sizes = {shape[-position] for shape in shapes if position <= len(shape)} - {1}
+        if len(sizes) > 1:
+            raise ValueError(
+                f"Shapes {', '.join(map(str, shapes))} do not broadcast: sizes {sorted(sizes)} differ."
+            )
+        result.append(sizes.pop() if sizes else 1)
+    return tuple(reversed(result))
+    ### END SOLUTION
+
+
+# %% role="check" id="check-tensor-broadcast" exercise="tensor-broadcast" points=3
+rule = "Compare from the right; equal sizes fit, a 1 is stretched."
+expect("broadcast_shapes((3, 1), (4,))", broadcast_shapes((3, 1), (4,)), (3, 4), rule)
+expect("broadcast_shapes((4,), (3, 1))", broadcast_shapes((4,), (3, 1)), (3, 4), "The order does not matter.")
+expect("broadcast_shapes((2, 3), ())", broadcast_shapes((2, 3), ()), (2, 3), "A number fits every shape.")
+expect("broadcast_shapes((8, 1, 6), (7, 1))", broadcast_shapes((8, 1, 6), (7, 1)), (8, 7, 6), rule)
+expect(
+    "broadcast_shapes((1,), (0,))",
+    broadcast_shapes((1,), (0,)),
+    (0,),
+    "1 against 0 gives 0: nothing, repeated.",
+)
+expect_error(
+    "broadcast_shapes((3,), (4,))", ValueError, lambda: broadcast_shapes((3,), (4,)), "3 and 4 do not fit."
+)
+
+# %% [markdown]
+# ## Arithmetic, element by element
+#
+# ### Exercise: six operations
+#
+# Each `forward` gets numpy arrays, and numpy broadcasts by the rule that you just wrote. One line each; what counts is
+# the pattern, because every operation of this course looks like this: a name, one formula, arrays in, array out.
+# Never change an input: `x += y` would.
+
+
+# %% role="exercise" id="tensor-arithmetic"
+class Add(Op):
+    """x + y"""
+
+    def forward(self, x, y):
+        ### BEGIN SOLUTION
+        return x + y
+        ### END SOLUTION
+
+
+class Sub(Op):
+    """x - y"""
+
+    def forward(self, x, y):
+        ### BEGIN SOLUTION
+        return x - y
+        ### END SOLUTION
+
+
+class Mul(Op):
+    """x * y, element by element"""
+
+    def forward(self, x, y):
+        ### BEGIN SOLUTION
+        return x * y
+        ### END SOLUTION
+
+
+class Div(Op):
+    """x / y"""
+
+    def forward(self, x, y):
+        ### BEGIN SOLUTION
+        return x / y
+        ### END SOLUTION
+
+
+class Pow(Op):
+    """x to the power of y"""
+
+    def forward(self, x, y):
+        ### BEGIN SOLUTION
+        return x**y
+        ### END SOLUTION
+
+
+class Neg(Op):
+    """-x"""
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        return -x
+        ### END SOLUTION
+
+
+# %% role="check" id="check-tensor-arithmetic" exercise="tensor-arithmetic" points=3
+a, b = Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([10.0, 20.0])
+expect(
+    "[[1, 2], [3, 4]] + [10, 20]", a + b, np.array([[11.0, 22], [13, 24]]), "The row is added to each row."
+)
+expect("[[1, 2], [3, 4]] - [10, 20]", a - b, np.array([[-9.0, -18], [-7, -16]]), "Left minus right.")
+expect("1 - [10, 20]", 1 - b, np.array([-9.0, -19]), "A number on the left stays on the left.")
+expect("[[1, 2], [3, 4]] * [10, 20]", a * b, np.array([[10.0, 40], [30, 80]]), "* works element by element.")
+expect("1 / [10, 20]", 1 / b, np.array([0.1, 0.05]), "Left divided by right.")
+expect("[[1, 2], [3, 4]] ** 2", a**2, np.array([[1.0, 4], [9, 16]]), "Each element to the power.")
+expect("2 ** [10, 20]", 2**b, np.array([1024.0, 1048576]), "The base is on the left.")
+expect("-[10, 20]", -b, np.array([-10.0, -20]), "Each sign turns.")
+expect("after all that, the input", a, np.array([[1.0, 2], [3, 4]]), "An operation never changes its inputs.")
+
+# %% [markdown]
+# Comparison, exponential and logarithm follow the same pattern, so they are given. A comparison gives a tensor of
+# booleans (a *mask*): `(t > 0).sum()` counts the positive elements.
+
+
+# %% role="given" id="tensor-compare"
+class Compare(Op):
+    """A comparison, element by element; has no derivative."""
+
+    def __init__(self, rule):
+        self.rule = rule
+
+    def forward(self, x, y):
+        return self.rule(x, y)
+
+
+class Exp(Op):
+    """e to the power of x"""
+
+    def forward(self, x):
+        return np.exp(x)
+
+
+class Log(Op):
+    """The natural logarithm"""
+
+    def forward(self, x):
+        return np.log(x)
+
+
+# %% [markdown]
+# ## The matrix product
+#
+# The most important operation of all: nearly all the time of training is spent in it. For `x` of shape `(n, k)` and `y` of
+# shape `(k, m)`, element `(i, j)` of the result is row `i` of `x` against column `j` of `y`:
+#
+# $$ (xy)_{ij} = \sum_{l=1}^{k} x_{il}\, y_{lj} $$
+#
+# ### Exercise: `matmul_loops` and `MatMul`
+#
+# First by hand, with three loops, so that you have seen every multiplication once. Then `MatMul`, with numpy's `@`, which
+# also multiplies stacks of matrices (`(b, n, k) @ (b, k, m)`). In both a `ValueError` if the inner sizes
+# differ (numpy's `@` raises one itself).
+
+
+# %% role="exercise" id="tensor-matmul"
+def matmul_loops(x, y):
+    """The product of two matrices (2-D arrays), written out in loops: a float32 array."""
+    ### BEGIN SOLUTION
+    (rows, inner), (inner_y, columns) = x.shape, y.shape
+    if inner != inner_y:
+        raise ValueError(
+            f"Shapes {x.shape} and {y.shape} do not fit: the inner sizes {inner} and {inner_y} differ."
+        )
+    result = np.zeros((rows, columns), dtype=np.float32)
+    for i in range(rows):
+        for j in range(columns):
+            for k in range(inner):
+                result[i, j] += x[i, k] * y[k, j]
+    return result
+    ### END SOLUTION
+
+
+class MatMul(Op):
+    """The matrix product x @ y; more than two dimensions are stacks of matrices."""
+
+    def forward(self, x, y):
+        ### BEGIN SOLUTION
+        return x @ y
+        ### END SOLUTION
+
+
+# %% role="check" id="check-tensor-matmul" exercise="tensor-matmul" points=3
+x, y = np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 0], [0, 1], [1, 1]])
+rule = "Element (i, j) is row i of the left times column j of the right, summed."
+expect("matmul_loops(2x3, 3x2)", matmul_loops(x, y), np.array([[4.0, 5], [10, 11]]), rule)
+expect("Tensor(2x3) @ Tensor(3x2)", Tensor(x) @ Tensor(y), np.array([[4.0, 5], [10, 11]]), rule)
+expect(
+    "Tensor(3x2) @ Tensor(2x3)", (Tensor(y) @ Tensor(x)).shape, (3, 3), "(n, k) @ (k, m) has shape (n, m)."
+)
+expect(
+    "a stack: (5, 2, 3) @ (3, 2)",
+    (ones(5, 2, 3) @ Tensor(y)).shape,
+    (5, 2, 2),
+    "Stacks are multiplied one by one.",
+)
+expect_error(
+    "matmul_loops(2x3, 2x3)", ValueError, lambda: matmul_loops(x, x), "The inner sizes must be equal."
+)
+
+# %% [markdown]
+# ### What it costs
+#
+# `(n, k) @ (k, m)` takes `n·k·m` multiplications and as many additions, but only `n·k + k·m + n·m` numbers of memory: much
+# to compute on little data, which is why a good library comes close to the processor's limit. Yours against numpy's (BLAS), here and now:
+
+# %%
+import time
+
+for n in (16, 32, 64):
+    x = rand(n, n)
+    start = time.perf_counter()
+    matmul_loops(x.data, x.data)
+    loops = time.perf_counter() - start
+    start = time.perf_counter()
+    for _ in range(100):
+        x @ x
+    blas = (time.perf_counter() - start) / 100
+    print(
+        f"{n}x{n}: {2 * n**3:>7,} operations, loops {loops * 1e3:7.2f} ms, @ {blas * 1e3:.4f} ms: {loops / blas:,.0f} times"
+    )
+
+# %% [markdown]
+# ## Indexing
+#
+# ### Exercise: `Index`
+#
+# `t[key]` takes a part: `t[0]`, `t[:, 1:3]`, `t[..., -1]`, `t[mask]`, `t[rows, columns]`. numpy knows all of these.
+# One thing is ours: a key may be, or may contain, a *tensor*, which numpy does not know. Turn such keys into
+# arrays. A float is no index, so a float tensor raises an `IndexError`.
+
+
+# %% role="exercise" id="tensor-index"
+def as_key(key):
+    """An index for numpy: tensors in it become arrays; a tensor of floats raises IndexError."""
+    ### BEGIN SOLUTION
+    if isinstance(key, tuple):
+        return tuple(as_key(part) for part in key)
+    if isinstance(key, Tensor):
+        if key.dtype.kind == "f":
+            raise IndexError(
+                "A tensor of floats is no index; make it with dtype=np.int64, or compare for a mask."
+            )
+        return key.data
+    return key
+    ### END SOLUTION
+
+
+class Index(Op):
+    """x[key]"""
+
+    def __init__(self, key):
+        self.key = as_key(key)
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        return x[self.key]
+        ### END SOLUTION
+
+
+# %% role="check" id="check-tensor-index" exercise="tensor-index" points=2
+t = Tensor(np.arange(12).reshape(3, 4))
+expect("t[1]", t[1], np.array([4.0, 5, 6, 7]), "An index takes one row, and its dimension goes away.")
+expect("t[:, 1:3]", t[:, 1:3], np.array([[1.0, 2], [5, 6], [9, 10]]), "A slice keeps its dimension.")
+expect("t[t > 9]", t[t > 9], np.array([10.0, 11]), "A mask takes the elements where it is True.")
+picked = t[Tensor([0, 2], dtype=np.int64), Tensor([3, 1], dtype=np.int64)]
+expect(
+    "t[[0, 2], [3, 1]]",
+    picked,
+    np.array([3.0, 9]),
+    "Two lists of indices are read in pairs: (0, 3) and (2, 1).",
+)
+expect_error("t[Tensor([0., 1.])]", IndexError, lambda: t[Tensor([0.0, 1.0])], "A float is no index.")
+
+# %% [markdown]
+# ## Reshape and transpose
+#
+# Memory is one long row of numbers. A shape is only a way to read it: 12 numbers are `(3, 4)`, `(4, 3)` or `(2, 6)`.
+# *Reshape* reads the same row with other line lengths. *Transpose* reads it in another order. Neither moves a number; what
+# changes are the *strides*, the bytes from one element to the next along each dimension:
+
+# %%
+numbers = np.arange(12, dtype=np.float32)
+for name, view in [
+    ("(3, 4)", numbers.reshape(3, 4)),
+    ("reshaped (4, 3)", numbers.reshape(4, 3)),
+    ("transposed (4, 3)", numbers.reshape(3, 4).T),
+]:
+    print(f"{name:18} strides {view.strides!s:8} same memory: {np.shares_memory(view, numbers)}\n{view}")
+
+# %% [markdown]
+# Both have the shape `(4, 3)`, and yet they are different. To mix them up is the most common mistake of all:
+# no error, only a network that does not learn.
+#
+# ### Exercises: `infer_shape` and `swap_dims`
+#
+# - `infer_shape(numel, shape)`: one size may be `-1`, 'whatever is left'. Return the complete shape. `ValueError` if two are -1,
+#   or if the sizes do not multiply to `numel` (or, with 0 elements, if -1 could be anything).
+# - `swap_dims(ndim, dim0, dim1)`: the order of dimensions in which `dim0` and `dim1` have changed places:
+#   `swap_dims(3, 0, 1)` is `(1, 0, 2)`. Negative dimensions count from the end; one that does not exist raises `IndexError`.
+
+
+# %% role="exercise" id="tensor-reshape"
+def infer_shape(numel, shape):
+    """The shape with its -1, if there is one, replaced so that it holds `numel` elements."""
+    ### BEGIN SOLUTION
+    known = 1
+    for size in shape:
+        known *= size if size != -1 else 1
+    unknown = shape.count(-1)
+    fits = numel % known == 0 if unknown == 1 and known > 0 else unknown == 0 and known == numel
+    if not fits or any(size < -1 for size in shape):
+        raise ValueError(f"Shape {shape} does not fit a tensor of {numel} elements.")
+    return tuple(numel // known if size == -1 else size for size in shape)
+    ### END SOLUTION
+
+
+# %% role="exercise" id="tensor-transpose"
+def swap_dims(ndim, dim0, dim1):
+    """The dimensions 0 to ndim - 1 in order, with dim0 and dim1 swapped."""
+    ### BEGIN SOLUTION
+    for dim in (dim0, dim1):
+        if not -ndim <= dim < ndim:
+            raise IndexError(f"Dimension {dim} does not exist in a tensor with {ndim} dimensions.")
+    order = list(range(ndim))
+    order[dim0], order[dim1] = order[dim1], order[dim0]
+    return tuple(order)
+    ### END SOLUTION
+
+
+# %% role="given" id="tensor-views"
+class Reshape(Op):
+    """The same elements in the same order, in another shape."""
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def forward(self, x):
+        return x.reshape(infer_shape(x.size, self.shape))
+
+
+class Permute(Op):
+    """The same elements with the dimensions in another order."""
+
+    def __init__(self, dims):
+        self.dims = dims
+
+    def forward(self, x):
+        return x.transpose(self.dims)
+
+
+# %% role="check" id="check-tensor-reshape" exercise="tensor-reshape" points=2
+t = Tensor(np.arange(12))
+expect("infer_shape(12, (3, -1))", infer_shape(12, (3, -1)), (3, 4), "-1 is what is left: 12 / 3.")
+expect("infer_shape(12, (12,))", infer_shape(12, (12,)), (12,), "Without -1 the shape stays.")
+expect(
+    "Tensor(0..11).reshape(2, -1, 3)",
+    t.reshape(2, -1, 3).shape,
+    (2, 2, 3),
+    "-1 is what is left: 12 / (2 * 3).",
+)
+expect_error("reshape 12 to (5, -1)", ValueError, lambda: t.reshape(5, -1), "12 is no multiple of 5.")
+expect_error(
+    "reshape 12 to (-1, -1)", ValueError, lambda: t.reshape(-1, -1), "Only one size can be left open."
+)
+expect_error("reshape 12 to (3, 5)", ValueError, lambda: t.reshape(3, 5), "15 elements are not 12.")
+
+# %% role="check" id="check-tensor-transpose" exercise="tensor-transpose" points=2
+expect("swap_dims(3, 0, 1)", swap_dims(3, 0, 1), (1, 0, 2), "The first two change places.")
+expect("swap_dims(4, 1, -1)", swap_dims(4, 1, -1), (0, 3, 2, 1), "-1 is the last dimension.")
+expect("swap_dims(3, 2, 2)", swap_dims(3, 2, 2), (0, 1, 2), "Swapped with itself: nothing changes.")
+expect(
+    "[[1, 2, 3]] transposed",
+    Tensor([[1, 2, 3]]).transpose(0, 1),
+    np.array([[1.0], [2], [3]]),
+    "Rows become columns.",
+)
+expect_error("swap_dims(2, 0, 2)", IndexError, lambda: swap_dims(2, 0, 2), "Two dimensions are 0 and 1.")
+
+# %% [markdown]
+# ## Reductions
+#
+# `sum`, `mean` and `max` make fewer numbers of many. `dim` says which dimension **goes away** (one, several as a tuple, or
+# `None` for all); `keepdim=True` leaves it as size 1, so that the result still broadcasts against the original.
+#
+# ### Exercise: `Sum`, `Mean`, `Max`
+#
+# numpy's reductions take `axis=` and `keepdims=`. `self.dim` and `self.keepdim` are ready.
+
+
+# %% role="given" id="tensor-reduction"
+class Reduction(Op):
+    """An operation that takes dimensions away: `dim` is None (all), one dimension, or a tuple of them."""
+
+    def __init__(self, dim=None, keepdim=False):
+        self.dim = tuple(dim) if isinstance(dim, list) else dim
+        self.keepdim = keepdim
+
+
+class ArgMax(Reduction):
+    """Where the largest element is; has no derivative."""
+
+    def forward(self, x):
+        return np.argmax(x, axis=self.dim, keepdims=self.keepdim)
+
+
+# %% role="exercise" id="tensor-reduce"
+class Sum(Reduction):
+    """The sum of the elements along `dim`."""
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        return x.sum(axis=self.dim, keepdims=self.keepdim)
+        ### END SOLUTION
+
+
+class Mean(Reduction):
+    """The sum of the elements along `dim`, divided by how many they are."""
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        return x.mean(axis=self.dim, keepdims=self.keepdim)
+        ### END SOLUTION
+
+
+class Max(Reduction):
+    """The largest element along `dim`."""
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        return x.max(axis=self.dim, keepdims=self.keepdim)
+        ### END SOLUTION
+
+
+# %% role="check" id="check-tensor-reduce" exercise="tensor-reduce" points=3
+t = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+expect("t.sum()", t.sum(), np.float32(21), "Without dim, everything is summed: a tensor of shape ().")
+expect("t.sum(dim=0)", t.sum(dim=0), np.array([5.0, 7, 9]), "dim=0 goes away: the rows are added up.")
+expect("t.mean(dim=-1)", t.mean(dim=-1), np.array([2.0, 5]), "dim=-1 is the last one: one mean for each row.")
+expect(
+    "t.mean(dim=(0, 1))",
+    t.mean(dim=(0, 1)),
+    np.float32(3.5),
+    "Several dimensions: divide by all their elements.",
+)
+expect(
+    "t.sum(dim=1, keepdim=True)",
+    t.sum(dim=1, keepdim=True),
+    np.array([[6.0], [15]]),
+    "keepdim leaves a size of 1.",
+)
+expect("t.max()", t.max(), np.float32(6), "The largest of all.")
+values, indices = t.max(dim=1)
+expect("t.max(dim=1).values", values, np.array([3.0, 6]), "The largest of each row.")
+expect("t.max(dim=1).indices", indices, np.array([2, 2]), "Where it is in its row.")
+
+# %% [markdown]
+# ## All together
+#
+# ### Exercise: `standardize`
+#
+# Data come in all units: metres, years, grey values from 0 to 255. Before a network sees them, they are brought to mean 0 and
+# standard deviation 1, along `dim`:
+#
+# $$ z = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad \sigma^2 = \text{mean of } (x - \mu)^2 $$
+#
+# Use your own tensor's operations only, no numpy. `keepdim=True` is your friend. `eps` keeps a constant column from a
+# division by zero.
+
+
+# %% role="exercise" id="tensor-standardize"
+def standardize(x, dim=0, eps=1e-5):
+    """The tensor x, shifted and scaled along `dim` to mean 0 and (nearly) standard deviation 1."""
+    ### BEGIN SOLUTION
+    centred = x - x.mean(dim=dim, keepdim=True)
+    variance = (centred**2).mean(dim=dim, keepdim=True)
+    return centred / (variance + eps) ** 0.5
+    ### END SOLUTION
+
+
+# %% role="check" id="check-tensor-standardize" exercise="tensor-standardize" points=2
+table = Tensor([[1.0, 500.0], [3.0, 900.0]])
+signs = np.array([[-1.0, -1], [1, 1]])
+expect(
+    "standardize([[1, 500], [3, 900]])",
+    standardize(table),
+    signs,
+    "Each column by its own mean and deviation.",
+    rtol=1e-3,
+)
+expect(
+    "standardize(..., dim=1)",
+    standardize(table, dim=1),
+    np.array([[-1.0, 1], [-1, 1]]),
+    "dim=1: each row.",
+    rtol=1e-3,
+)
+expect(
+    "a constant column", standardize(ones(3, 1)), np.zeros((3, 1)), "eps: 0 / sqrt(0 + eps) is 0, not nan."
+)
+
+# %% [markdown]
+# ## Look through the dispatch point
+#
+# You wrote `standardize` without a thought of tapes. And yet a tape can watch it, because everything went through `apply`:
+
+
+# %%
+class Notes:
+    """A tape that only takes notes."""
+
+    def record(self, op, inputs, output):
+        shapes = ", ".join(str(tensor.shape) for tensor in inputs)
+        print(f"{type(op).__name__:6} {shapes:20} -> {output.shape}   {output.data.nbytes:>4} bytes")
+
+
+former = plug_in(Notes())
+standardize(rand(8, 3))
+former = plug_in(former)
+
+# %% [markdown]
+# Seven lines, read backwards: that is how autograd will find the derivative.
+#
+# ## How PyTorch does it
+#
+# The same, in C++. `torch.add` goes through *the dispatcher*, which looks up the kernel for the device (CPU, GPU) and dtype,
+# and, where gradients are wanted, calls autograd first, which takes its notes. Views, strides and broadcasting are as you
+# know them now; `torch.broadcast_shapes`, `keepdim` and `max(dim)` with values and indices exist by these very names. One
+# difference: `torch.tensor([1, 2])` infers int64, while ours is float32 unless you say `dtype=`.
+
+# %% [markdown]
+# ## What comes next?
+#
+# You can now chain matrix products, as deep networks do. Here two of them, and then one:
+
+# %%
+first, second, x = randn(4, 16), randn(16, 3), randn(5, 4)
+two_steps = (x @ first) @ second
+one_step = x @ (first @ second)
+print("largest difference:", float(abs((two_steps - one_step).data).max()))
+
+# %% [markdown]
+# Two layers, 112 numbers, and they do nothing that one with 12 could not do. A hundred layers would not either. What is missing
+# between them? Write your guess down before you open the next module; it is kept with your work, and costs nothing.
+
+# %%
+my_guess = ""
+print("My guess:", my_guess or "(none yet)")

@@ -1,0 +1,31 @@
+"""tinytorch.nn: layers, under PyTorch's names. This file is given."""
+
+from tinytorch import resolve
+
+HOMES = {
+    "layers": (
+        "Dropout",
+        "Flatten",
+        "GELU",
+        "Linear",
+        "LogSoftmax",
+        "Module",
+        "Parameter",
+        "ReLU",
+        "Sequential",
+        "Sigmoid",
+        "Softmax",
+        "Tanh",
+    ),
+}
+MODULE_OF = {name: module for module, names in HOMES.items() for name in names}
+
+
+def __getattr__(name):
+    value = resolve("tinytorch.nn", name, MODULE_OF)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *MODULE_OF})
