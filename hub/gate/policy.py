@@ -1,0 +1,141 @@
+"""What a student's container is. The gate writes it; the hub fills in a few blanks.
+
+Nothing that the hub sends is passed on as it came: the body for the engine is built here from nothing. A
+field of the request may be empty, or say what the gate does anyway; one that asks for more is refused by its
+name, so that a new idea in the hub's configuration fails loudly and not by silence.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from hub.gate.homes import Student
+from hub.gate.settings import Settings
+from hub.gate.strict import Refused
+
+# The hub's to choose, within bounds that are checked below.
+BLANKS = {"Env", "Cmd", "HostConfig"}
+HOST_BLANKS = {"Memory", "CpuPeriod", "CpuQuota", "AutoRemove"}
+# DockerSpawner always sends these. They change nothing: no port is published and nobody attaches.
+IDLE = {"ExposedPorts", "AttachStdout", "AttachStderr"}
+
+PERIOD = 100_000  # microseconds; the engine's own default
+LEAST_MEMORY = 6 * 2**20  # the engine refuses less
+VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=[^\0]*", re.DOTALL)
+
+
+def user_of(asked: Mapping[str, Any]) -> str:
+    """The username for whom a container is asked."""
+    labels = asked.get("Labels")
+    user = labels.get("tinytorch.user") if isinstance(labels, dict) else None
+    if not isinstance(user, str):
+        raise Refused(403, "Labels: 'tinytorch.user' must say whose container this is.")
+    return user
+
+
+def check_name(name: str, student: Student, settings: Settings) -> None:
+    """A container is called after its student, so that nobody is handed another's.
+
+    A key never holds '--', so a name has one reading: CLASSROOM-student-KEY, or that and --SERVER.
+    """
+    own = f"{settings.name}-student-{student.key}"
+    if not re.fullmatch(re.escape(own) + r"(--[a-z0-9][a-z0-9-]{0,62})?", name):
+        raise Refused(403, f"name is {name!r}, but a container of {student.username!r} is called {own!r}.")
+
+
+def labels(settings: Settings, role: str) -> dict[str, str]:
+    """What marks a container as the gate's own."""
+    return {"tinytorch.classroom": settings.name, "tinytorch.role": role}
+
+
+def is_students(container: Mapping[str, Any], settings: Settings) -> bool:
+    """Whether an inspected container is one that the hub may touch."""
+    worn = container["Config"]["Labels"] or {}
+    return labels(settings, "student").items() <= worn.items()
+
+
+def student_container(asked: Mapping[str, Any], student: Student, settings: Settings) -> dict[str, Any]:
+    """The body of `POST /containers/create`, from what the hub asked."""
+    host = asked.get("HostConfig") or {}
+    if not isinstance(host, dict):
+        raise Refused(403, "HostConfig is not an object.")
+    home = f"/home/{student.key}"
+    memory = _memory(host, settings.student_memory)
+    body = {
+        "Image": settings.student_image,
+        "Cmd": _strings(asked, "Cmd"),
+        "Env": _environment(asked, {"HOME": home, "USER": student.key, "LOGNAME": student.key}),
+        "User": f"{student.uid}:{student.uid}",
+        "WorkingDir": home,
+        "Labels": {**labels(settings, "student"), "tinytorch.user": student.username},
+        "HostConfig": {
+            "AutoRemove": host.get("AutoRemove") is True,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "NetworkMode": settings.students_network,
+            "CgroupParent": settings.cgroup_parent,  # one ceiling over all students together
+            "Memory": memory,
+            "MemorySwap": memory,  # equal: no swap, or a student could make everybody's disk busy
+            "CpuPeriod": PERIOD,
+            "CpuQuota": _cpu_quota(host, settings.student_cpus),
+            "PidsLimit": settings.student_pids,
+            # A student can write to the log of their own server: it must not grow over the disk.
+            "LogConfig": {"Type": "local", "Config": {"max-size": "1m", "max-file": "2"}},
+            # Not Binds: where a source is missing they make an empty one that root owns; this is an error.
+            "Mounts": [
+                _mount(f"{settings.state}/homes/{student.key}", home, read_only=False),
+                _mount(f"{settings.state}/passwd/{student.key}.passwd", "/etc/passwd"),
+                _mount(f"{settings.state}/passwd/{student.key}.group", "/etc/group"),
+                _mount(f"{settings.state}/datasets", "/srv/datasets"),
+            ],
+        },
+    }
+    _refuse_more("", asked, body, BLANKS | IDLE | {"Labels"})
+    _refuse_more("Labels.", asked["Labels"], body["Labels"], set())
+    _refuse_more("HostConfig.", host, body["HostConfig"], HOST_BLANKS)
+    return body
+
+
+def _refuse_more(where: str, asked: Mapping[str, Any], given: Any, free: set[str]) -> None:
+    """Refuse any field outside `free` that is neither empty nor what is given anyway."""
+    for field, value in asked.items():
+        if field not in free and value and value != given.get(field):
+            raise Refused(403, f"{where}{field} is not the hub's to set. Leave it out.")
+
+
+def _mount(source: str, target: str, read_only: bool = True) -> dict[str, Any]:
+    return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}
+
+
+def _strings(asked: Mapping[str, Any], field: str) -> list[str]:
+    value = asked.get(field) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) and "\0" not in item for item in value):
+        raise Refused(403, f"{field} is not a list of texts.")
+    return value
+
+
+def _environment(asked: Mapping[str, Any], own: Mapping[str, str]) -> list[str]:
+    """The hub's variables, save for those that only the gate knows rightly."""
+    environment = [f"{name}={value}" for name, value in own.items()]
+    for line in _strings(asked, "Env"):
+        variable = VARIABLE.fullmatch(line)
+        if not variable:
+            raise Refused(403, f"Env: {line.partition('=')[0]!r} is not the name of a variable with a value.")
+        if variable[1] not in own:
+            environment.append(line)
+    return environment
+
+
+def _memory(host: Mapping[str, Any], ceiling: int) -> int:
+    memory = host.get("Memory") or ceiling
+    if type(memory) is not int or not LEAST_MEMORY <= memory <= ceiling:
+        raise Refused(403, f"HostConfig.Memory is {memory!r}; a student has at most {ceiling} bytes.")
+    return memory
+
+
+def _cpu_quota(host: Mapping[str, Any], ceiling: float) -> int:
+    """Microseconds of CPU in each PERIOD."""
+    period, quota = host.get("CpuPeriod") or PERIOD, host.get("CpuQuota") or int(ceiling * PERIOD)
+    if period != PERIOD or type(quota) is not int or not 1000 <= quota <= ceiling * PERIOD:
+        raise Refused(403, f"HostConfig.CpuQuota is {quota!r} of {period!r}; a student has {ceiling} CPUs.")
+    return quota
