@@ -1,0 +1,81 @@
+"""The harness: one task comes on standard input, frames go out on standard output.
+
+numpy is imported and the sources are compiled once; each probe then runs in a fork of its own, so that what
+one breaks is whole again for the next. The harness itself runs nothing of the student's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from course.export import assemble
+from course.probing import Probe, collect, generator
+from grading.sandbox import forks, frames
+from grading.sandbox.isolation import protect_harness
+from grading.sandbox.milestone import predict
+from grading.sandbox.sources import Sources
+
+Task = dict[str, Any]
+
+
+def main() -> None:
+    """Read the task, run it, send the frames."""
+    protect_harness()
+    task: Task = json.load(sys.stdin)
+    out = os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    run = {"module": run_module, "milestone": run_milestone}[task["task"]]
+    run(task, out)
+
+
+def run_module(task: Task, out: int) -> None:
+    """Run a module's probes on the student's notebook."""
+    assembly = assemble(task["official"], task["notebook"])
+    own = f"tinytorch/{task['slug']}.py"
+    sources = Sources({**task["files"], own: assembly.source}, own={own})
+    sources.install()
+    probes = load_probes(task["probes"])
+    deadline = time.monotonic() + task["seconds"]
+    for probe in probes:
+        seconds = min(task["per_probe_seconds"], deadline - time.monotonic())
+        outcome = forks.run(partial(ask, probe, task["seed"]), seconds, task["memory"], sources)
+        send(out, probe.name, outcome)
+    problems = [asdict(problem) for problem in assembly.problems[:100]]
+    frames.write(out, frames.frame({"end": True, "problems": problems}))
+
+
+def run_milestone(task: Task, out: int) -> None:
+    """Have the student's own stack predict for unlabelled inputs."""
+    sources = Sources(task["files"], own=task["files"])
+    sources.install()
+    np.random.default_rng()  # numpy.random loads some of itself on first use; here, not in the fork
+    outcome = forks.run(lambda: predict(task), task["seconds"], task["memory"], sources)
+    send(out, "predictions", outcome)
+    frames.write(out, frames.frame({"end": True, "problems": []}))
+
+
+def ask(probe: Probe, seed: int) -> object:
+    """Put one probe's question to the student's code."""
+    return probe.function(generator(seed, probe.name))
+
+
+def load_probes(source: str) -> list[Probe]:
+    """The probes of a module, from their source."""
+    namespace: dict[str, object] = {"__name__": "probes"}
+    exec(compile(source, "probes", "exec"), namespace)  # noqa: S102  # the course's own text
+    return collect(namespace)
+
+
+def send(out: int, name: str, outcome: forks.Outcome) -> None:
+    """Send the frame of one probe."""
+    frames.write(out, frames.frame({"probe": name, **outcome.header}, outcome.data))

@@ -1,0 +1,59 @@
+"""What keeps a student's process away from the harness, inside the container they share.
+
+The container keeps both away from everything else. All of this concerns one user id: the harness and the
+students' processes have the same, because the container has no capability to change it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+
+PR_SET_DUMPABLE = 4
+
+
+def protect_harness() -> None:
+    """No other process may trace the harness, read its memory, or open its file descriptors through /proc."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def enter_child(memory: int) -> None:
+    """Make a freshly forked child the first to go: its own session, its own memory limit.
+
+    Args:
+        memory: bytes of address space. Below the container's limit, so that a large array is a MemoryError
+            with a line to show, before it is the end of everything.
+    """
+    os.setsid()
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else the next file could not be written
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+        file.write("1000")  # if the container's memory runs out all the same, the child goes, not the harness
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def end_child(child: int) -> int:
+    """End a child and everything that it started, and return its wait status.
+
+    As the container's first process the harness ends all others, detached ones too. Anywhere else (tests),
+    only the child's own group.
+    """
+    if os.getpid() != 1:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        return os.waitpid(child, 0)[1]
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+    status = 0
+    while True:  # orphans come to process 1: until they are reaped, they count as processes
+        try:
+            reaped, ended = os.wait()
+        except ChildProcessError:
+            return status
+        if reaped == child:
+            status = ended

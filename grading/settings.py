@@ -1,0 +1,83 @@
+"""What the grading service is told by its environment; read once, at start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MEBIBYTE = 1024 * 1024
+
+
+class SettingsError(ValueError):
+    """An environment variable cannot be used; the message names it and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The service's settings. Sizes are in bytes, times in seconds."""
+
+    folder: Path = Path("/srv/grading")
+    database_url: str = "sqlite:////srv/grading/grading.db"
+    base_path: str = "/"
+    title: str = "TinyTorch Classroom"
+    track: str | None = None
+    submission_max_bytes: int = 10 * MEBIBYTE
+    sandbox_seconds: int = 60
+    sandbox_memory: int = 1024 * MEBIBYTE
+    gate_socket: Path = Path("/run/gate/gate.sock")
+    reference: Path = Path("/opt/course/reference")
+    probes: Path = Path("/opt/course/probes")
+    official: Path = Path("/opt/course/notebooks")
+
+    @property
+    def prefix(self) -> str:
+        """Where everything of the service lives in URLs; ends with a slash."""
+        return f"{self.base_path}services/grading/"
+
+    @property
+    def submissions(self) -> Path:
+        """Where submissions are kept, byte for byte."""
+        return self.folder / "submissions"
+
+    @property
+    def gradebook_url(self) -> str:
+        """nbgrader's database."""
+        return f"sqlite:///{self.folder / 'gradebook.db'}"
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from TT_* variables; what is missing or empty has the default.
+
+    Raises:
+        SettingsError: a value cannot be used.
+    """
+    default = Settings()
+    given = {name: value for name, value in environment.items() if value}
+    folder = Path(given.get("TT_GRADING_FOLDER", default.folder))
+    base_path = given.get("TT_BASE_PATH", default.base_path)
+    return Settings(
+        folder=folder,
+        database_url=given.get("TT_DATABASE_URL", f"sqlite:///{folder / 'grading.db'}"),
+        base_path=f"/{base_path.strip('/')}/" if base_path.strip("/") else "/",
+        title=given.get("TT_TITLE", default.title),
+        track=given.get("TT_TRACK"),
+        submission_max_bytes=_size(given, "TT_SUBMISSION_MAX_BYTES", default.submission_max_bytes),
+        sandbox_seconds=_size(given, "TT_SANDBOX_SECONDS", default.sandbox_seconds),
+        sandbox_memory=_size(given, "TT_SANDBOX_MEMORY", default.sandbox_memory),
+        gate_socket=Path(given.get("TT_GATE_SOCKET", default.gate_socket)),
+        reference=Path(given.get("TT_REFERENCE", default.reference)),
+        probes=Path(given.get("TT_PROBES", default.probes)),
+        official=Path(given.get("TT_OFFICIAL", default.official)),
+    )
+
+
+def _size(given: Mapping[str, str], name: str, default: int) -> int:
+    """A positive whole number, with an optional K, M or G (binary) behind it."""
+    text = given.get(name, str(default)).strip().upper().removesuffix("B")
+    factor = {"K": 1024, "M": MEBIBYTE, "G": 1024 * MEBIBYTE}.get(text[-1:], 1)
+    digits = text[:-1] if factor > 1 else text
+    if not digits.isdecimal() or int(digits) == 0:
+        raise SettingsError(f"{name} is '{given[name]}'. Give it a positive whole number: 60, 512M or 1G.")
+    return int(digits) * factor
