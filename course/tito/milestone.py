@@ -1,0 +1,105 @@
+"""`tito milestone`: what the student's own framework can do."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from course.manifest import Manifest, Milestone
+from course.tito import TitoError, places
+from course.tito.places import Places
+from course.tito.start import milestone_script, prepare
+from course.tito.submit import send
+from course.tito.terminal import paint, say
+
+
+def show_list(where: Places) -> int:
+    """Print the track's milestones."""
+    for stop in places.manifest(where).track().stops:
+        state = "" if stop.milestone.available else paint("to come", "quiet")
+        print(f" {stop.milestone.slug:<18} after {stop.after:<14} {state}".rstrip())
+    return 0
+
+
+def info(where: Places, slug: str) -> int:
+    """Print what a milestone asks for, and what is there of it."""
+    course = places.manifest(where)
+    milestone = course.milestone(slug)
+    say(f"{paint(milestone.title, 'strong')} ({slug})")
+    say(f"Passed at {milestone.passing:.0%}; worth {milestone.points} points.")
+    for need in _needs(course, milestone):
+        there = (where.package / f"{need}.py").is_file()
+        print(f"  {need:<16} {'exported' if there else f'missing: tito export {need}'}")
+    if not milestone.available:
+        say("It is still to come.")
+        return 0
+    say(f"Run it with: tito milestone run {slug}; hand it in with: tito milestone submit {slug}")
+    return 0
+
+
+def run(where: Places, slug: str) -> int:
+    """Run a milestone's script on the student's own framework."""
+    course = places.manifest(where)
+    _require_exports(where, course, course.milestone(slug))
+    prepare(where)
+    script = where.milestones / f"{slug}.py"
+    if not script.is_file():
+        script = milestone_script(where, slug)
+    environment = {**os.environ, "PYTHONPATH": str(where.work)}
+    ended = subprocess.run([sys.executable, str(script)], env=environment, check=False)  # noqa: S603 (their own)
+    return ended.returncode
+
+
+def submit(where: Places, slug: str, wait: bool) -> int:
+    """Hand in the framework, the script and the weights that it saved."""
+    course = places.manifest(where)
+    _require_exports(where, course, course.milestone(slug))
+    script = where.milestones / f"{slug}.py"
+    weights = script.with_suffix(".npz")
+    if not script.is_file() or not weights.is_file():
+        raise TitoError(f"{weights} is not there: nothing was learned yet. Run: tito milestone run {slug}")
+    sources = {str(path.relative_to(where.work)): path for path in sorted(where.package.rglob("*.py"))}
+    files = {name: _text(path) for name, path in {**sources, script.name: script}.items()}
+    return send(where, "milestone", slug, {"files": files, "weights": _arrays(weights)}, wait)
+
+
+def _needs(course: Manifest, milestone: Milestone) -> list[str]:
+    """Every module that a milestone stands on, in dependency order."""
+    needs: list[str] = []
+    for slug in milestone.requires:
+        needs += [need for need in (*course.requires_closure(slug), slug) if need not in needs]
+    return needs
+
+
+def _require_exports(where: Places, course: Manifest, milestone: Milestone) -> None:
+    missing = [n for n in _needs(course, milestone) if not (where.package / f"{n}.py").is_file()]
+    if missing:
+        raise TitoError(
+            f"Milestone '{milestone.slug}' runs on your own {', '.join(missing)}, which you did not export "
+            f"yet. Begin with: tito export {missing[0]}"
+        )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TitoError(f"{path} is no text in UTF-8. Save it again as a plain Python file.") from error
+
+
+def _arrays(path: Path) -> dict[str, str]:
+    """The arrays of an .npz file: a zip of .npy files, sent as they are."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {
+                name.removesuffix(".npy"): base64.b64encode(archive.read(name)).decode()
+                for name in archive.namelist()
+            }
+    except zipfile.BadZipFile as error:
+        raise TitoError(
+            f"{path} holds no arrays. Save them with np.savez, or run the milestone again."
+        ) from error

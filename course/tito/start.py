@@ -1,0 +1,84 @@
+"""`tito start`: a module's notebook, or a milestone's script, for the student. Never overwrites work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from course.tito import TitoError, places
+from course.tito.places import Places
+from course.tito.status import next_module
+from course.tito.terminal import say
+
+WELCOME = """\
+# Your course
+
+Here is your work: one notebook for each module, and `tinytorch/`, the framework that you build with them.
+
+In a terminal (File > New > Terminal):
+
+    tito status          where you are, and what comes next
+    tito start tensor    get a module's notebook
+    tito test tensor     run its checks on your code
+    tito export tensor   put your code into your tinytorch
+    tito submit tensor   hand it in and see the mark
+
+Nothing of this ever overwrites what you wrote.
+"""
+
+
+def start(where: Places, slug: str | None, fresh: bool) -> int:
+    """Get a module (default: the next one) or a milestone."""
+    course = places.manifest(where)
+    slug = slug or next_module(where, course)
+    prepare(where)
+    if slug in course.milestones and slug not in course.modules:
+        milestone_script(where, slug, fresh)
+        return 0
+    module = places.module(course, slug)
+    path = where.notebook(slug)
+    official = where.official_notebook(slug)
+    if not official.is_file():
+        places.read_official(where, slug)  # says what is missing
+    _copy(official, path, fresh)
+    missing = [need for need in module.requires if not (where.package / f"{need}.py").is_file()]
+    if missing:
+        say(f"It uses {', '.join(missing)}, which you have not exported yet: tito export {missing[0]}")
+    return 0
+
+
+def prepare(where: Places) -> None:
+    """Make the student's folder: a welcome, and the package's given files where there are none yet."""
+    welcome = where.work / "README.md"
+    if not welcome.exists():
+        places.write(welcome, WELCOME.encode())
+    glue = where.official_package()
+    for path in sorted(glue.rglob("*.py")):
+        target = where.package / path.relative_to(glue)
+        if not target.exists():
+            places.write(target, path.read_bytes())
+
+
+def milestone_script(where: Places, slug: str, fresh: bool = False) -> Path:
+    """Get a milestone's script."""
+    official = where.official_milestone(slug)
+    if not official.is_file():
+        raise TitoError(f"Milestone '{slug}' is still to come. `tito milestone list` shows what is there.")
+    path = where.milestones / f"{slug}.py"
+    _copy(official, path, fresh)
+    return path
+
+
+def _copy(official: Path, path: Path, fresh: bool) -> None:
+    if path.exists() and not fresh:
+        say(f"{path} is there already and stays as it is.")
+        return
+    if path.exists():
+        kept = next(
+            free
+            for number in range(1, 10_000)
+            if not (free := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists()
+        )
+        path.rename(kept)
+        say(f"Kept your former work as {kept.name}.")
+    places.write(path, official.read_bytes())
+    say(f"{path} is ready.")
