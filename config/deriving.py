@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from config.checking import SERVICES_MEMORY, Settings
+from config.agreeing import SERVICES_MEMORY, Settings
 from config.units import format_size, parse_share, parse_size
 
-IMAGES = ("base", "build", "hub", "gate", "proxy", "student", "grader", "sandbox", "prometheus")
-CGROUP_DRIVERS = ("cgroupfs", "systemd")
-# Fixed addresses, counted from the first of a subnet; the engine's own (the gateway) is number 1.
-GATEWAY, HUB, PROXY, API = 1, 2, 3, 4
 DEFAULT_MEMORY_SHARE = "80%"
-# Longest name that Linux gives a network interface.
-INTERFACE_NAME_MAX = 15
+# Fixed addresses, counted from the first of the students' subnet; the engine's own (the gateway) is number 1.
+GATEWAY, HUB, PROXY, API = 1, 2, 3, 4
+# Each a quarter of services_subnet.
+SERVICES_QUARTERS = ("front", "services", "monitoring", "dashboards")
 
 
 @dataclass(frozen=True)
@@ -47,47 +45,21 @@ def version() -> str:
     return found[1]
 
 
-def short_name(name: str) -> str:
-    """At most 10 characters that stand for a classroom's name, another for each name.
+def bridge(name: str) -> str:
+    """The network interface of a classroom's students: at most 15 characters, and another for each name.
 
-    A long name becomes its beginning and a hash; the underscore between, which no classroom's name has, keeps the two
-    kinds apart.
+    A long name becomes its beginning and a hash; the underscore between, which no classroom's name has, keeps
+    the two kinds apart.
     """
-    if len(name) <= 10:
-        return name
-    return f"{name[:3]}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
-
-
-def derive(settings: Settings, machine: Machine, cgroup_driver: str = "cgroupfs") -> dict[str, Any]:
-    """What follows from the settings on a machine whose engine uses `cgroup_driver` (`docker info` tells which)."""
-    name = settings["classroom"]["name"]
-    short = short_name(name)
-    memory = ceiling_memory(settings, machine)
-    return {
-        "version": version(),
-        "images": {image: f"{name}/{image}:{version()}" for image in IMAGES},
-        "networks": {
-            "front": {"name": f"{name}-front"},
-            "services": _network(f"{name}-services", f"{short}-serv", settings["network"]["services_subnet"]),
-            "students": _network(f"{name}-students", f"{short}-stud", settings["network"]["students_subnet"]),
-        },
-        "firewall_chains": {"forward": f"TT-{short}-forward", "input": f"TT-{short}-input"},
-        "ceiling": {
-            "memory": memory,
-            "students_memory": memory - SERVICES_MEMORY,
-            "cpus": ceiling_cpus(settings, machine),
-        },
-        "cgroup_driver": cgroup_driver,
-        "cgroups": _cgroups(name, cgroup_driver),
-    }
+    short = name if len(name) <= 10 else f"{name[:3]}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return f"{short}-stud"
 
 
 def ceiling_memory(settings: Settings, machine: Machine) -> int:
     """The classroom's ceiling of memory on this machine, in bytes."""
     asked = settings["ceiling"]["memory"] or DEFAULT_MEMORY_SHARE
     if asked.endswith("%"):
-        memory = int(machine.memory * parse_share(asked))
-        return memory - memory % 4096
+        return int(machine.memory * parse_share(asked))
     return parse_size(asked)
 
 
@@ -101,58 +73,46 @@ def ceiling_cpus(settings: Settings, machine: Machine) -> float:
     return float(asked)
 
 
-def _network(name: str, bridge: str, subnet: str) -> dict[str, str]:
-    network = ipaddress.IPv4Network(subnet)
-    # What the engine may hand out is the upper half: a student's server that starts while the hub is down must not
-    # be given the hub's address, to which the firewall opens doors.
-    upper = list(network.subnets(prefixlen_diff=1))[1]
+def cgroups(settings: Settings) -> dict[str, dict[str, str]]:
+    """Control groups of services and students, as an engine with each cgroup driver names them.
+
+    Both lie within the classroom's own (`/NAME`, `NAME.slice`), which carries the ceiling.
+    """
+    name = settings["classroom"]["name"]
     return {
-        "name": name,
-        "bridge": bridge,
-        "subnet": subnet,
-        "range": str(upper),
-        "gateway": str(network[GATEWAY]),
-        "hub": str(network[HUB]),
-        "proxy": str(network[PROXY]),
-        "api": str(network[API]),
+        "cgroupfs": {"TT_CGROUP_SERVICES": f"/{name}/services", "TT_CGROUP_STUDENTS": f"/{name}/students"},
+        "systemd": {
+            "TT_CGROUP_SERVICES": f"{name}-services.slice",
+            "TT_CGROUP_STUDENTS": f"{name}-students.slice",
+        },
     }
 
 
-def _cgroups(name: str, driver: str) -> dict[str, str]:
-    """The classroom's control groups as the engine names a parent: a path, or with systemd a slice.
+def environment(settings: Settings, machine: Machine) -> dict[str, str]:
+    """The variables that docker-compose.yml and the containers read; none is a secret.
 
-    In a slice's name a hyphen means 'inside of', so the name's own become underscores.
+    The control groups are those of an engine with the cgroupfs driver.
     """
-    if driver == "systemd":
-        top = name.replace("-", "_")
-        return {"classroom": f"{top}.slice", "services": f"{top}-services.slice", "students": f"{top}-students.slice"}
-    return {"classroom": f"/{name}", "services": f"/{name}/services", "students": f"/{name}/students"}
-
-
-def environment(settings: Settings, derived: dict[str, Any]) -> dict[str, str]:
-    """The variables that docker-compose.yml and the containers read; none is a secret."""
+    name, title = settings["classroom"]["name"], settings["classroom"]["title"]
     network, student, hub = settings["network"], settings["student"], settings["hub"]
     grading, monitoring = settings["grading"], settings["monitoring"]
-    services, students = derived["networks"]["services"], derived["networks"]["students"]
+    memory = ceiling_memory(settings, machine)
     values: dict[str, Any] = {
-        "TT_NAME": settings["classroom"]["name"],
-        "TT_TITLE": settings["classroom"]["title"],
-        "TT_VERSION": derived["version"],
+        "TT_NAME": name,
+        # The plain apostrophe would end the value in the environment file.
+        "TT_TITLE": title.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}"),
+        "TT_VERSION": version(),
         "TT_STATE": settings["state"],
         "TT_ADDRESS": network["address"],
         "TT_PORT": network["port"],
         "TT_BASE_PATH": network["base_path"],
-        "TT_FRONT_NETWORK": derived["networks"]["front"]["name"],
-        **_network_environment("SERVICES", services),
-        **_network_environment("STUDENTS", students),
-        "TT_HUB_IP": students["hub"],
-        "TT_PROXY_IP": students["proxy"],
-        "TT_API_IP": students["api"],
-        "TT_CGROUP": derived["cgroups"]["classroom"],
-        "TT_CGROUP_SERVICES": derived["cgroups"]["services"],
-        "TT_CGROUP_STUDENTS": derived["cgroups"]["students"],
-        "TT_BASE_IMAGE": settings["images"]["base"],
-        **{f"TT_{image.upper()}_IMAGE": tag for image, tag in derived["images"].items() if image not in ("base", "build")},
+        **_networks(settings),
+        **cgroups(settings)["cgroupfs"],
+        "TT_CEILING_MEMORY_BYTES": memory,
+        "TT_CEILING_STUDENTS_MEMORY_BYTES": memory - SERVICES_MEMORY,
+        "TT_CEILING_CPUS": ceiling_cpus(settings, machine),
+        "TT_STUDENT_IMAGE": f"{name}/student:{version()}",
+        "TT_SANDBOX_IMAGE": f"{name}/sandbox:{version()}",
         "TT_STUDENT_MEMORY": format_size(parse_size(student["memory"])),
         "TT_STUDENT_CPUS": float(student["cpus"]),
         "TT_STUDENT_PIDS": student["pids"],
@@ -168,17 +128,31 @@ def environment(settings: Settings, derived: dict[str, Any]) -> dict[str, str]:
         "TT_SANDBOX_SECONDS": grading["sandbox_seconds"],
         "TT_SANDBOX_MEMORY": format_size(parse_size(grading["sandbox_memory"])),
         "TT_WORKERS": grading["workers"],
-        "TT_MONITORING": monitoring["enabled"],
         "TT_MONITORING_ADDRESS": monitoring["address"],
         "TT_MONITORING_PORT": monitoring["port"],
         "TT_MONITORING_RETENTION": monitoring["retention"],
     }
-    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()}
+    return {
+        key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()
+    }
 
 
-def _network_environment(name: str, network: dict[str, str]) -> dict[str, str]:
-    values = {f"TT_{name}_{key.upper()}": network[key] for key in ("bridge", "subnet", "range", "gateway")}
-    values[f"TT_{name}_NETWORK"] = network["name"]
-    if name == "SERVICES":
-        values |= {f"TT_{name}_{key.upper()}_IP": network[key] for key in ("hub", "proxy", "api")}
-    return values
+def _networks(settings: Settings) -> dict[str, str]:
+    name = settings["classroom"]["name"]
+    services = ipaddress.IPv4Network(settings["network"]["services_subnet"])
+    students = ipaddress.IPv4Network(settings["network"]["students_subnet"])
+    quarters = zip(SERVICES_QUARTERS, services.subnets(prefixlen_diff=2), strict=True)
+    # What the engine may hand out is the upper half: a student's server started while the hub is down must
+    # not get the hub's address, to which the firewall opens doors.
+    _, upper = students.subnets(prefixlen_diff=1)
+    return {
+        **{f"TT_{quarter.upper()}_SUBNET": str(subnet) for quarter, subnet in quarters},
+        "TT_STUDENTS_NETWORK": f"{name}-students",
+        "TT_STUDENTS_BRIDGE": bridge(name),
+        "TT_STUDENTS_SUBNET": str(students),
+        "TT_STUDENTS_RANGE": str(upper),
+        "TT_STUDENTS_GATEWAY": str(students[GATEWAY]),
+        "TT_HUB_IP": str(students[HUB]),
+        "TT_PROXY_IP": str(students[PROXY]),
+        "TT_API_IP": str(students[API]),
+    }

@@ -1,12 +1,13 @@
 """Reads a settings file as plain values that remember their lines.
 
-A stricter YAML than PyYAML's: a key given twice is refused (YAML would take the last), `yes` and 2024-01-01 are plain
-text (as in YAML 1.2), and tags, anchors and aliases have no place here.
+A stricter YAML than PyYAML's: a key given twice is refused (PyYAML takes the last), `yes` and 2024-01-01 are
+text (as in YAML 1.2), and tags, anchors and aliases have no place.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from config.problems import Problem, SettingsError
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 Key = tuple[str, ...]
+_TAB_INDENT = re.compile(r" *\t\s*[^\s#]")
 
 
 @dataclass
@@ -29,18 +31,27 @@ class Document:
     lines: dict[Key, int] = field(default_factory=dict)
 
 
+class _RefusedError(Exception):
+    """YAML that is right, but has no place in settings."""
+
+    def __init__(self, event: Any, text: str) -> None:
+        self.problem = Problem(text, event.start_mark.line + 1)
+
+
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 (PyYAML keeps its resolvers on the class)
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise _Refused(event, "anchors and aliases (& and *) are not used here. Write the value out.")
+            raise _RefusedError(
+                event, "& and * (anchors and aliases) are not used here. Write the value out."
+            )
         if getattr(event, "tag", None):
-            raise _Refused(event, "tags (!) are not used here. Write the plain value.")
+            raise _RefusedError(event, "! (a tag) is not used here. Write the plain value.")
         if self.depth > MAX_DEPTH:
-            raise _Refused(event, "this is nested too deep. Settings have two levels: a group and its keys.")
+            raise _RefusedError(event, "this is nested too deep. There are groups and their keys, no more.")
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -56,89 +67,90 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
 
 
-class _Refused(Exception):
-    def __init__(self, event: yaml.Event, text: str) -> None:
-        self.problem = Problem(text, event.start_mark.line + 1)
-
-
 def read(path: Path, file: str) -> Document:
-    """Read `path`; `file` is its name in messages. Raises SettingsError when it is no readable YAML mapping."""
-    text = _text(path, file)
-    tabs = [
-        Problem("the line is indented with a tab. Indent with spaces.", number)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if "\t" in line[: len(line) - len(line.lstrip())] and line.strip() and not line.lstrip().startswith("#")
-    ]
-    if tabs:
-        raise SettingsError(file, tabs)
+    """Read `path`, called `file` in messages. Raises SettingsError when it is no readable YAML mapping."""
     try:
-        node = yaml.compose(text, Loader=_Loader)
-    except _Refused as refused:
-        raise SettingsError(file, [refused.problem]) from None
-    except yaml.MarkedYAMLError as error:
-        raise SettingsError(file, [_yaml_problem(error)]) from None
-    except yaml.YAMLError:
-        character = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
-        line = text.count("\n", 0, character.start()) + 1 if character else None
-        raise SettingsError(file, [Problem("an invisible control character is here. Take it out.", line)]) from None
-
-    document = Document(file, values={})
-    if node is None or node.tag == "tag:yaml.org,2002:null":
-        return document
-    if not isinstance(node, yaml.MappingNode):
-        raise SettingsError(
-            file,
-            [Problem("this is no list of settings. Write groups with keys, like `network:` and below it `  port: 8000`.",
-                     node.start_mark.line + 1)],
-        )
-    problems: list[Problem] = []
-    document.values = _values(node, (), document.lines, problems)
+        text = _text(path)
+        tabs = [number for number, line in enumerate(text.split("\n"), start=1) if _TAB_INDENT.match(line)]
+        problems = [
+            Problem("the line is indented with a tab. Indent with spaces.", number) for number in tabs
+        ]
+        document = Document(file, values={})
+        if not problems:
+            node = _compose(text)
+            if node is not None and node.tag != "tag:yaml.org,2002:null":
+                document.values = _values(node, (), document.lines, problems)
+    except _UnreadableError as error:
+        problems = [error.problem]
     if problems:
         raise SettingsError(file, problems)
     return document
 
 
-def _text(path: Path, file: str) -> str:
+class _UnreadableError(Exception):
+    def __init__(self, text: str, line: int | None = None) -> None:
+        self.problem = Problem(text, line)
+
+
+def _text(path: Path) -> str:
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SettingsError(
-            file,
-            [Problem("there is no such file. Check the name, or make an empty one: an empty file is a classroom with "
-                     "every default.")],
+        raise _UnreadableError(
+            "there is no such file. Check the name, or make an empty one: an empty file takes every default."
         ) from None
     except IsADirectoryError:
-        raise SettingsError(file, [Problem("this is a folder. Name the file in it, like classroom.yml.")]) from None
+        raise _UnreadableError("this is a folder. Name the file in it, like classroom.yml.") from None
     except OSError as error:
         reason = (error.strerror or "it cannot be opened").lower()
-        raise SettingsError(file, [Problem(f"it cannot be read ({reason}). Check who may read it.")]) from None
+        raise _UnreadableError(f"it cannot be read ({reason}). Check who may read it.") from None
     if len(content) > MAX_BYTES:
-        raise SettingsError(file, [Problem("it is larger than 1 MB. Is this the right file?")])
+        raise _UnreadableError("it is larger than 1 MB. Check that it is the right file.")
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise SettingsError(file, [Problem("this is not UTF-8 text. Save the file as UTF-8.", line)]) from None
+        raise _UnreadableError("this is not UTF-8 text. Save the file as UTF-8.", line) from None
+    control = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if control:
+        line = text.count("\n", 0, control.start()) + 1
+        raise _UnreadableError("an invisible control character is here. Take it out.", line)
+    return text
 
 
-def _yaml_problem(error: yaml.MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else None
+def _compose(text: str) -> yaml.Node | None:
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    except _RefusedError as refused:
+        raise _UnreadableError(refused.problem.text, refused.problem.line) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _UnreadableError(_not_yaml(error), mark.line + 1 if mark else None) from None
+    if isinstance(node, (yaml.SequenceNode, yaml.ScalarNode)) and node.tag != "tag:yaml.org,2002:null":
+        raise _UnreadableError(
+            "these are no settings. Write groups, and their keys below, like `network:`, `  port: 8000`.",
+            node.start_mark.line + 1 if node.start_mark else None,
+        )
+    return node
+
+
+def _not_yaml(error: yaml.MarkedYAMLError) -> str:
     reason = error.problem or "it cannot be read"
-    if "another document" in reason or "single document" in (error.context or ""):
-        return Problem("a second document begins here (---). Keep one.", line)
+    if "single document" in (error.context or ""):
+        return "a second document begins here (---). Keep one."
     if "mapping values are not allowed" in reason or "<block end>" in reason:
-        return Problem(
-            "this is not YAML here: the indentation does not fit the lines above, or a text with a colon needs quotes. "
-            "Groups begin at the margin, their keys two spaces in.", line)
+        return (
+            "this is not YAML: the indentation does not fit the lines above, or a text with a colon lacks "
+            "quotes. Groups begin at the margin, their keys two spaces in."
+        )
     if "could not find expected ':'" in reason:
-        return Problem("this is not YAML here: a key without a colon. Write `key: value`.", line)
-    return Problem(f"this is not YAML here: {reason}. Put a text with odd characters in quotes.", line)
+        return "this is not YAML: a key has no colon near here. Write `key: value`."
+    return f"this is not YAML: {reason}. Put a text with odd characters in quotes."
 
 
-def _values(node: yaml.Node, key: Key, lines: dict[Key, int], problems: list[Problem]) -> Any:
-    lines.setdefault(key, node.start_mark.line + 1)
+def _values(node: Any, key: Key, lines: dict[Key, int], problems: list[Problem]) -> Any:
+    """The plain value of a node; notes each key's line, and each key that is there twice."""
     if isinstance(node, yaml.MappingNode):
         values: dict[str, Any] = {}
         for name_node, value_node in node.value:
@@ -149,21 +161,21 @@ def _values(node: yaml.Node, key: Key, lines: dict[Key, int], problems: list[Pro
             name = str(name_node.value)
             path = (*key, name)
             if name in values:
-                problems.append(
-                    Problem(f"{'.'.join(path)} is set a second time (first in line {lines[path]}). Keep one.", line))
+                text = f"{'.'.join(path)} is set a second time (first in line {lines[path]}). Keep one."
+                problems.append(Problem(text, line))
                 continue
             lines[path] = line
             values[name] = _values(value_node, path, lines, problems)
         return values
     if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[(*key, str(index))] = item.start_mark.line + 1
         return [_values(item, (*key, str(index)), lines, problems) for index, item in enumerate(node.value)]
     text = str(node.value)
-    if node.tag == "tag:yaml.org,2002:null":
-        return None
-    if node.tag == "tag:yaml.org,2002:bool":
-        return text.lower() == "true"
-    if node.tag == "tag:yaml.org,2002:int":
-        return int(text)
-    if node.tag == "tag:yaml.org,2002:float":
-        return float(text)
-    return text
+    plain: dict[str, Callable[[str], Any]] = {
+        "null": lambda _: None,
+        "bool": lambda text: text.lower() == "true",
+        "int": int,
+        "float": float,
+    }
+    return plain.get(node.tag.rpartition(":")[2], str)(text)

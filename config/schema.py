@@ -1,4 +1,4 @@
-"""The schema of config/classroom.yml as the rest of the package asks it: its keys, their defaults and limits."""
+"""The schema of config/classroom.yml as the rest of the package asks it: its keys, defaults and limits."""
 
 from __future__ import annotations
 
@@ -25,13 +25,23 @@ def is_group(schema: Schema) -> bool:
     return "properties" in schema
 
 
-def leaves(schema: Schema | None = None, prefix: str = "") -> Iterator[tuple[str, Schema]]:
+def groups() -> list[str]:
+    """The groups of the file."""
+    return [name for name, part in load()["properties"].items() if is_group(part)]
+
+
+def names(group: str) -> list[str]:
+    """The keys of a group, without the group's name."""
+    return list(load()["properties"].get(group, {}).get("properties", {}))
+
+
+def leaves() -> Iterator[tuple[str, Schema]]:
     """Every key with a value, as (dotted key, its schema), in the order of the schema."""
-    for name, part in (schema or load())["properties"].items():
+    for name, part in load()["properties"].items():
         if is_group(part):
-            yield from leaves(part, f"{prefix}{name}.")
+            yield from ((f"{name}.{key}", inner) for key, inner in part["properties"].items())
         else:
-            yield f"{prefix}{name}", part
+            yield name, part
 
 
 def find(key: str) -> Schema | None:
@@ -47,23 +57,25 @@ def find(key: str) -> Schema | None:
 def limits(part: Schema) -> str:
     """What values a key takes, in a few words: 'a whole number from 1 to 65535'."""
     if "items" in part:
-        return "a list of " + ", ".join(part["items"]["enum"])
+        return f"a list of any of {', '.join(part['items']['enum'])}"
     if "enum" in part:
         return " or ".join(part["enum"])
-    if part["type"] == "boolean":
-        return "true or false"
-    lowest, highest = part.get("minimum", part.get("x-minimum")), part.get("maximum", part.get("x-maximum"))
-    bounds = f" from {lowest} to {highest}" if highest is not None else f" of at least {lowest}" if lowest else ""
+    lowest = part.get("minimum", part.get("x-minimum"))
+    highest = part.get("maximum", part.get("x-maximum"))
+    bounds = f" from {lowest} to {highest}" if highest is not None else f" of at least {lowest}"
     kinds = {
-        "size": "a size" + bounds,
-        "size-or-share": f"a size{bounds}, a share like 80%, or null",
-        "share": f"a number{bounds}, a share like 50%, or null",
         "absolute-path": "an absolute path, or null",
-        "web-address": "an http or https address, or null",
-        "state-path": "an absolute path",
+        "duration": "a whole number with h, d, w or y",
+        "image-name": "an image's name with a tag or digest",
         "ipv4": "an IPv4 address",
-        "subnet": "an IPv4 network",
+        "services-subnet": "a private IPv4 network, /16 to /24",
+        "share": f"a number{bounds}, a share like 50%, or null",
+        "size": f"a size{bounds}",
+        "size-or-share": f"a size{bounds}, a share like 80%, or null",
+        "state-path": "an absolute path",
+        "students-subnet": "a private IPv4 network, /16 to /28",
+        "web-address": "an http or https address, or null",
     }
-    if part.get("format") in kinds:
-        return kinds[part["format"]]
-    return {"integer": "a whole number" + bounds, "number": "a number" + bounds}.get(part["type"], "text")
+    plain = {"boolean": "true or false", "integer": f"a whole number{bounds}", "number": f"a number{bounds}"}
+    kind = kinds.get(part.get("format", ""))
+    return kind if kind else "text" if part["type"] == "string" else plain[part["type"]]

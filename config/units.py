@@ -1,4 +1,4 @@
-"""Sizes as people write them (1G, 512M) and as programs need them (bytes). A unit is 1024 times the one before."""
+"""Sizes as people write them (1G, 512M) and as programs need them (bytes). 1G is 1024M."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHARE = re.compile(r"(100|[1-9][0-9]?)%")
 
 
 def parse_size(text: str) -> int:
-    """Bytes in `text`, rounded down to whole K, so that every size has a written form. ValueError when it is none."""
+    """Bytes in `text`, rounded down to whole K so that every size can be written. ValueError for no size."""
     match = _SIZE.fullmatch(text)
     if match is None:
         raise ValueError(text)
@@ -24,7 +24,11 @@ def parse_size(text: str) -> int:
 def format_size(size: int) -> str:
     """The shortest exact form of a size in bytes (rounded down to whole K): 1610612736 is 1536M."""
     size -= size % UNITS["K"]
-    unit = max((unit for unit in UNITS if size % UNITS[unit] == 0 and size >= UNITS[unit]), key=UNITS.__getitem__, default="K")
+    unit = max(
+        (unit for unit in UNITS if size % UNITS[unit] == 0 and size >= UNITS[unit]),
+        key=UNITS.__getitem__,
+        default="K",
+    )
     return f"{size // UNITS[unit]}{unit}"
 
 

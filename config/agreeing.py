@@ -1,0 +1,112 @@
+"""Checks settings against each other and against the machine, once each of them is right by itself.
+
+Every function yields (key to complain at, sentences).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from config.units import describe_size, format_size, parse_size
+
+Settings = dict[str, Any]
+Found = Iterator[tuple[str, str]]
+
+# Memory of the ceiling that students cannot take: the classroom's own services need about 0.7G.
+SERVICES_MEMORY = parse_size("1G")
+ALL_ADDRESSES = IPv4Address(0)
+
+
+def contradictions(settings: Settings) -> Found:
+    """What does not fit together, whatever the machine."""
+    yield from _addresses(settings)
+    ceiling, student = settings["ceiling"], settings["student"]
+    memory, cpus = ceiling["memory"], ceiling["cpus"]
+    if memory is not None and not memory.endswith("%"):
+        yield from _too_little_memory(settings, parse_size(memory), f"ceiling.memory is {memory!r}")
+    if isinstance(cpus, (int, float)) and cpus < student["cpus"]:
+        yield (
+            "ceiling.cpus",
+            f"ceiling.cpus is {cpus:g}, less than one student's {student['cpus']:g} (student.cpus). "
+            "Raise the one or lower the other.",
+        )
+
+
+def beyond_the_machine(settings: Settings, machine: tuple[int, int], ceiling: tuple[int, float]) -> Found:
+    """What this machine cannot hold.
+
+    Args:
+        settings: settings without contradictions.
+        machine: bytes of memory and number of CPUs that the machine has.
+        ceiling: what the settings' ceiling comes to on this machine: bytes of memory, CPUs.
+    """
+    asked, student = settings["ceiling"]["memory"], settings["student"]
+    memory, cpus = ceiling
+    has = describe_size(machine[0])
+    if memory > machine[0]:
+        yield (
+            "ceiling.memory",
+            f"ceiling.memory is {asked!r}, but the machine has {has}. Lower it, or write a share like 80%.",
+        )
+    elif asked is None or asked.endswith("%"):
+        says = f"ceiling.memory is {asked or '80%'} of the machine's {has}, {describe_size(memory)}"
+        yield from _too_little_memory(settings, memory, says)
+    if cpus > machine[1]:
+        yield (
+            "ceiling.cpus",
+            f"ceiling.cpus is {cpus:g}, but the machine has {machine[1]}. "
+            "Lower it, or write a share like 50%.",
+        )
+    elif cpus < student["cpus"]:
+        yield (
+            "student.cpus",
+            f"student.cpus is {student['cpus']:g}, but the classroom has {cpus:g} of the "
+            f"machine's {machine[1]} CPUs (ceiling.cpus). Lower student.cpus.",
+        )
+
+
+def _addresses(settings: Settings) -> Found:
+    network, monitoring = settings["network"], settings["monitoring"]
+    services, students = IPv4Network(network["services_subnet"]), IPv4Network(network["students_subnet"])
+    if services.overlaps(students):
+        yield (
+            "network.students_subnet",
+            f"network.students_subnet, {students}, overlaps network.services_subnet, {services}. "
+            "Choose two networks that share no address.",
+        )
+    pages, figures = IPv4Address(network["address"]), IPv4Address(monitoring["address"])
+    for key, address in (("network.address", pages), ("monitoring.address", figures)):
+        for name, subnet in (("services_subnet", services), ("students_subnet", students)):
+            if address in subnet:
+                yield (
+                    key,
+                    f"{key}, {address}, lies in network.{name}, {subnet}, which the classroom uses inside. "
+                    "Write an address of the machine itself, or choose another subnet.",
+                )
+    meet = pages == figures or ALL_ADDRESSES in (pages, figures)
+    if monitoring["enabled"] and meet and monitoring["port"] == network["port"]:
+        yield (
+            "monitoring.port",
+            f"monitoring.port is {monitoring['port']}, which network.port has taken. "
+            "Choose another for one of the two.",
+        )
+
+
+def _too_little_memory(settings: Settings, ceiling: int, says: str) -> Found:
+    """`says` how large the ceiling is; the sentence goes on with what does not fit under it."""
+    left = ceiling - SERVICES_MEMORY
+    leaves = f"which leaves {describe_size(left) if left > 0 else 'nothing'}"
+    for key, who, size in (
+        ("student.memory", "one student's server", settings["student"]["memory"]),
+        ("grading.sandbox_memory", "one submission", settings["grading"]["sandbox_memory"]),
+    ):
+        need = parse_size(size)
+        if left < need:
+            yield (
+                "ceiling.memory",
+                f"{says}, {leaves} beside {format_size(SERVICES_MEMORY)} for the classroom's own services, "
+                f"but {who} may use {format_size(need)} ({key}). Lower {key}, or raise ceiling.memory to "
+                f"{format_size(need + SERVICES_MEMORY)}.",
+            )
