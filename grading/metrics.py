@@ -1,0 +1,84 @@
+"""What Prometheus sees of API and worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+
+from grading.queue import Queue
+
+SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
+OUTCOMES = ("graded", "failed", "unavailable", "again", "lost", "interrupted")
+
+
+class _Metrics:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+
+    def serve(self, port: int) -> None:
+        """Answer /metrics on a port of its own, which only the monitoring network reaches."""
+        start_http_server(port, registry=self.registry)
+
+
+class WorkerMetrics(_Metrics):
+    """What a worker counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outcomes = Counter(
+            "grading_graded", "Attempts to grade a submission, by outcome.", ["outcome"], registry=self.registry
+        )
+        for outcome in OUTCOMES:
+            self.outcomes.labels(outcome)  # an alert on a rate needs the zero before the first
+        self.seconds = Histogram(
+            "grading_seconds", "Seconds from lease to mark.", buckets=SECONDS, registry=self.registry
+        )
+
+    def outcome(self, outcome: str) -> None:
+        """Count one attempt."""
+        self.outcomes.labels(outcome).inc()
+
+
+class ApiMetrics(_Metrics):
+    """What the API counts, and what it reads from the queue when asked."""
+
+    def __init__(self, queue: Queue) -> None:
+        super().__init__()
+        self.receipts = Counter(
+            "grading_receipts", "Submissions taken in.", ["kind"], registry=self.registry
+        )
+        self.refused = Counter(
+            "grading_refused", "Submissions refused, by HTTP status.", ["status"], registry=self.registry
+        )
+        self.recorded = Counter(
+            "grading_recorded", "Marks written into nbgrader's gradebook.", registry=self.registry
+        )
+        self.record_failures = Counter(
+            "grading_record_failures", "Marks that could not be written yet.", registry=self.registry
+        )
+        for kind in ("module", "milestone"):
+            self.receipts.labels(kind)
+        self.registry.register(_QueueCollector(queue))
+
+
+class _QueueCollector:
+    """Depth and age, read from the database at each scrape: true whoever asks, and after a restart too."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: so that registering does not read the database."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """The queue now."""
+        count, age = self.queue.waiting()
+        yield GaugeMetricFamily("grading_queue_depth", "Submissions without a result.", value=count)
+        yield GaugeMetricFamily(
+            "grading_queue_oldest_seconds", "Seconds that the oldest of them has waited.", value=age
+        )

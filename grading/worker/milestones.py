@@ -1,0 +1,71 @@
+"""Verifying a milestone: the student's own stack predicts for hidden inputs, the labels stay here."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from course.probing import generator
+from grading.compare import frames, words
+from grading.course_files import Array, CourseFiles, MilestoneFiles
+from grading.queue import Submission
+from grading.results import CheckMark, Result
+from grading.sandboxes import Limits, Sandbox, SandboxResult
+from grading.worker.modules import own_limits
+
+
+def grade(
+    submission: Submission, body: dict[str, Any], course: CourseFiles, sandbox: Sandbox, limits: Limits
+) -> tuple[Result, SandboxResult]:
+    """Verify one attempt; also returns how the sandbox ended."""
+    files = course.milestone(submission.slug)
+    inputs, labels = files.hidden(generator(submission.seed, submission.slug))
+    task = {
+        "task": "milestone",
+        "slug": submission.slug,
+        "seed": submission.seed,
+        "files": body["files"],
+        "weights": body["weights"],
+        "entry": files.entry,
+        "inputs": _npy(inputs),
+        **own_limits(limits),
+    }
+    ran = sandbox.run(json.dumps(task).encode("ascii"), limits)
+    received = frames.read(ran.output)
+    frame = received.frames.get("predictions")
+    if frame is None:
+        return failed(files, words.of_silence(received, ran.exit)), ran
+    if frame.status != "ok":
+        return failed(files, words.of_frame(frame)), ran
+    return verified(files, labels, frame.arrays.get("value")), ran
+
+
+def verified(files: MilestoneFiles, labels: Array, predictions: Array | None) -> Result:
+    """The result of predictions that came back; hostile ones too."""
+    if predictions is None or predictions.shape != labels.shape:
+        came = "nothing" if predictions is None else f"shape {predictions.shape}"
+        return failed(files, f"predictions of shape {labels.shape} were expected, {came} came.")
+    reached = float(files.score(labels, predictions))
+    reached = reached if 0.0 <= reached <= 1.0 else 0.0  # nan, too
+    milestone = files.milestone
+    note = f"Verified on {len(labels)} hidden samples: {reached:.1%}. Needed: {milestone.passing:.0%}."
+    if reached < milestone.passing:
+        reason = f"{reached:.1%} of {len(labels)} hidden samples are right; {milestone.passing:.0%} are needed."
+        return Result([CheckMark(milestone.slug, 0.0, milestone.points, [reason])], [note], passed=False)
+    return Result([CheckMark(milestone.slug, milestone.points, milestone.points)], [note], passed=True)
+
+
+def failed(files: MilestoneFiles, reason: str) -> Result:
+    """The result of an attempt without predictions."""
+    said = words.sentence("Predicting for hidden samples", reason)
+    return Result([CheckMark(files.milestone.slug, 0.0, files.milestone.points, [said])], passed=False)
+
+
+def _npy(array: Array) -> str:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return base64.b64encode(file.getvalue()).decode("ascii")
