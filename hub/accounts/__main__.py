@@ -11,7 +11,7 @@ from hub.accounts.store import PATH, Store
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m hub.accounts", description=__doc__)
-    parser.add_argument("--store", type=Path, default=PATH, help="the accounts' SQLite file (default: %(default)s)")
+    parser.add_argument("--store", type=Path, default=PATH, help="the accounts' file (%(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
     reset = commands.add_parser("reset", help="give an account a new one-time password, and show it")
     reset.add_argument("username")
@@ -24,11 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
             return _sorry(f"There are no accounts in {asked.store}. Start the hub once; it makes them.")
         found = Store(asked.store).set_password(username, passwords.hashed(password), one_time=True)
     except (OSError, sqlite3.Error) as error:
-        return _sorry(f"{asked.store} cannot be changed ({error}). Check its owner, and that the disk is not full.")
+        return _sorry(f"{asked.store} cannot be changed ({error}). Is it yours, and is there room?")
     if not found:
         return _sorry(f"There is no account {username!r}. Check the spelling; a roster adds new ones.")
     print(f"One-time password of {username}: {password}")
-    print("It must be changed at the next sign-in; browsers that are still signed in as them are asked within minutes.")
+    print("It is changed at the next sign-in. Browsers still signed in as them are asked within minutes.")
     return 0
 
 

@@ -1,8 +1,8 @@
 """A brake on guessing passwords and on signing up by the thousand.
 
-Three limits, for three kinds of guesser. One person at one machine: eight guesses, then a pause of at most ten minutes.
-Many machines against one account: sixty an hour. One machine against many accounts: six hundred an hour, and not fewer,
-since a whole campus may come from one address and a class of 200 mistypes.
+Three limits, for three kinds of guesser. One person at one machine: eight guesses, then a pause of at most
+ten minutes. Many machines against one account: sixty an hour. One machine against many accounts: six hundred
+an hour, and not fewer, since a whole campus may come from one address and a class of 200 mistypes.
 
 An attempt is written down before it is judged, so that a hundred at once do not all count as the first.
 """
@@ -33,7 +33,7 @@ SIGN_UP = (Limit(("address",), 300, HOUR),)
 LONGEST_KEPT = HOUR
 
 
-class TooManyAttempts(Exception):
+class TooManyAttemptsError(Exception):
     """Come back in `seconds`."""
 
     def __init__(self, seconds: float) -> None:
@@ -43,7 +43,7 @@ class TooManyAttempts(Exception):
 
 
 def begin(store: Store, kind: str, account: str, address: str, limits: tuple[Limit, ...]) -> None:
-    """Write an attempt down; raises TooManyAttempts where there were enough."""
+    """Write an attempt down; raises TooManyAttemptsError where there were enough."""
     now = time.time()
     values = {"account": account, "address": address}
     with store.change() as connection:
@@ -57,7 +57,7 @@ def begin(store: Store, kind: str, account: str, address: str, limits: tuple[Lim
                 [kind, now - limit.seconds, *(values[column] for column in limit.columns), limit.times - 1],
             ).fetchone()
             if row:
-                raise TooManyAttempts(row[0] + limit.seconds - now)
+                raise TooManyAttemptsError(row[0] + limit.seconds - now)
         connection.execute("INSERT INTO attempts VALUES (?, ?, ?, ?)", [kind, account, address, now])
 
 

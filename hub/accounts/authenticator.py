@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-call"
 """JupyterHub's side of the accounts: who may sign in, and who still is who they were."""
 
 import asyncio
@@ -12,25 +13,25 @@ from tornado.web import HTTPError, RequestHandler
 from traitlets import Bool, Dict, Unicode
 
 from hub.accounts import ensure, names, sign_in
-from hub.accounts.attempts import TooManyAttempts
+from hub.accounts.attempts import TooManyAttemptsError
 from hub.accounts.store import PATH, Account, Store
 
 T = TypeVar("T")
 
 
-class MustChoosePassword(HTTPError):
-    """The password is right, but was only for once. Where no page can follow (the REST API), this is a refusal."""
+class PasswordDueError(HTTPError):
+    """The password is right, but was only for once. Where no page can follow (the REST API), a refusal."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(403, "Sign in on the web page first, and choose a password of your own.")
         self.account = account
 
 
-class Accounts(Authenticator):  # type: ignore[misc]
+class Accounts(Authenticator):
     """Signs in whoever has an account in our own store."""
 
     path = Unicode(str(PATH), help="Where the accounts' SQLite file is.").tag(config=True)
-    self_registration = Bool(False, help="Whether anyone may make an account on the sign-up page.").tag(config=True)
+    self_registration = Bool(False, help="Whether anyone may make an account.").tag(config=True)
 
     first_passwords = Dict(
         value_trait=Unicode(),
@@ -55,7 +56,8 @@ class Accounts(Authenticator):  # type: ignore[misc]
 
     async def off_loop(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run what hashes or waits for the disk beside the hub's loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, self.store, *arguments)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, self.store, *arguments)
 
     def normalize_username(self, username: str) -> str:
         return names.normalise(username)
@@ -64,10 +66,10 @@ class Accounts(Authenticator):  # type: ignore[misc]
         username, password = data.get("username", ""), data.get("password", "")
         try:
             account = await self.off_loop(sign_in.check, username, password, handler.request.remote_ip or "")
-        except TooManyAttempts as error:
+        except TooManyAttemptsError as error:
             raise HTTPError(429, str(error)) from None
         if account and account.one_time:
-            raise MustChoosePassword(account)
+            raise PasswordDueError(account)
         return signed_in(account) if account else None
 
     async def refresh_user(self, user: Any, handler: RequestHandler | None = None) -> bool:

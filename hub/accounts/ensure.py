@@ -1,7 +1,9 @@
-"""The two accounts that every classroom has from its first start: the admin's and the probe's. May run twice."""
+"""The two accounts of every classroom from its first start: the admin's and the probe's. May run twice."""
+
+from dataclasses import replace
 
 from hub.accounts import names, passwords
-from hub.accounts.store import Account, AccountExists, Store
+from hub.accounts.store import Account, AccountExistsError, Store
 
 
 def admin(store: Store, username: str, password: str) -> None:
@@ -18,11 +20,11 @@ def admin(store: Store, username: str, password: str) -> None:
 
 
 def probe(store: Store, password: str) -> None:
-    """The user that shows after each deploy that everything works; its password is the deploy's, whatever it was."""
+    """The user that shows after each deploy that everything works; its password is the deploy's."""
     account = store.find(names.PROBE)
     if not account:
-        hash_kept = passwords.hashed(password)
-        _add(store, Account(names.PROBE, "Classroom probe", origin="deploy", password=hash_kept, one_time=False))
+        made = Account(names.PROBE, "Classroom probe", origin="deploy", password=passwords.hashed(password))
+        _add(store, replace(made, one_time=False))
     elif not passwords.matches(account.password, password):
         store.set_password(names.PROBE, passwords.hashed(password), one_time=False)
 
@@ -30,5 +32,5 @@ def probe(store: Store, password: str) -> None:
 def _add(store: Store, account: Account) -> None:
     try:
         store.add(account)
-    except AccountExists:  # another process was faster
+    except AccountExistsError:  # another process was faster
         return

@@ -15,11 +15,11 @@ JOINERS = "\u200c\u200d"
 def normalise(text: str) -> str:
     """The username that `text` means: 'S-0042 ' and 's-0042' are one person.
 
-    Invisible characters go (a right-to-left mark pasted from a spreadsheet must not make a second account); letters
-    and digits of full width and the like become plain ones.
+    Invisible characters go (a right-to-left mark pasted from a spreadsheet must not make a second account);
+    letters and digits of full width and the like become plain ones.
     """
-    plain = unicodedata.normalize("NFKC", text)
-    return "".join(sign for sign in plain if unicodedata.category(sign) not in ("Cf", "Cc")).strip().casefold()
+    signs = unicodedata.normalize("NFKC", text)
+    return "".join(s for s in signs if unicodedata.category(s) not in ("Cf", "Cc")).strip().casefold()
 
 
 def is_valid(username: str) -> bool:
@@ -28,7 +28,7 @@ def is_valid(username: str) -> bool:
 
 
 def display(text: str) -> str:
-    """A person's name as it is kept: any script, but no control characters and no marks that turn text around."""
+    """A person's name as it is kept: any script, but no control characters nor marks that turn text."""
     composed = unicodedata.normalize("NFC", text)
     kept = (s for s in composed if s in JOINERS or unicodedata.category(s) not in ("Cf", "Cc", "Co", "Cs"))
     return " ".join("".join(kept).split())

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-call"
 """The pages of the accounts: signing in, choosing a password, signing up, and what they look like.
 
 None of them has a script, and their Content-Security-Policy allows none.
@@ -8,17 +9,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jupyterhub import orm
 from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.handlers.login import LoginHandler
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
-from jupyterhub.utils import url_path_join
+from jupyterhub.utils import new_token, url_path_join
 from tornado.httputil import url_concat
 from tornado.web import HTTPError
 
 from hub.accounts import names, sign_in
-from hub.accounts.attempts import TooManyAttempts
-from hub.accounts.authenticator import MustChoosePassword, signed_in
+from hub.accounts.attempts import TooManyAttemptsError
+from hub.accounts.authenticator import PasswordDueError, signed_in
 from hub.accounts.store import Account
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -30,7 +30,7 @@ WRONG = (
 )
 
 
-class _Page(BaseHandler):  # type: ignore[misc]
+class _Page(BaseHandler):
     """A page that needs nothing but its own style sheet."""
 
     @property
@@ -56,7 +56,7 @@ class _Page(BaseHandler):  # type: ignore[misc]
         return str(self.get_body_argument(field, "", strip=False))
 
 
-class SignIn(_Page, LoginHandler):  # type: ignore[misc]
+class SignIn(_Page, LoginHandler):
     """JupyterHub's own way in, with a step between for those who must choose a password first."""
 
     async def post(self) -> None:
@@ -66,7 +66,7 @@ class SignIn(_Page, LoginHandler):  # type: ignore[misc]
             return
         try:
             await super().post()
-        except MustChoosePassword as due:
+        except PasswordDueError as due:
             ticket = json.dumps([due.account.username, _fingerprint(due.account)])
             self._set_cookie(
                 TICKET,
@@ -79,7 +79,8 @@ class SignIn(_Page, LoginHandler):  # type: ignore[misc]
             self.redirect(url_concat(_path(self), {"next": self.get_argument("next", "")}))
 
     def _render(self, login_error: str | None = None, username: str | None = None, **more: Any) -> Any:
-        if login_error == "Invalid username or password":  # JupyterHub's words for it, which leave one alone with it
+        # JupyterHub's words for it leave one alone with it.
+        if login_error == "Invalid username or password":
             login_error = WRONG
         return super()._render(login_error=login_error, username=username, **more)
 
@@ -95,11 +96,11 @@ class ChoosePassword(_Page):
         authenticator = self.authenticator
         try:
             if not first:
-                address = self.request.remote_ip
-                if not await authenticator.off_loop(sign_in.check, account.username, self.text("current"), address):
-                    raise sign_in.Refused("That is not your password of now. Type it again.")
+                given = account.username, self.text("current"), self.request.remote_ip
+                if not await authenticator.off_loop(sign_in.check, *given):
+                    raise sign_in.EntryError("That is not your password of now. Type it again.")
             await authenticator.off_loop(sign_in.choose, account, self.text("password"), self.text("again"))
-        except (sign_in.Refused, TooManyAttempts) as error:
+        except (sign_in.EntryError, TooManyAttemptsError) as error:
             self.set_status(400)
             await self._show(account, first, str(error))
             return
@@ -133,7 +134,7 @@ class ChoosePassword(_Page):
         user = self.find_user(username)
         if not user:
             return
-        user.orm_user.cookie_id = orm.new_token()
+        user.orm_user.cookie_id = new_token()
         for token in list(user.orm_user.api_tokens):
             if token.session_id:  # a browser's; the server's own has none
                 self.db.delete(token)
@@ -149,8 +150,9 @@ class SignUp(_Page):
     async def post(self) -> None:
         self._check_open()
         try:
-            if self.find_user(names.normalise(self.text("username"))):  # made by an admin: has a home, but no password
-                raise sign_in.Refused(sign_in.TAKEN)
+            # A user whom an admin made has a home, but no password yet.
+            if self.find_user(names.normalise(self.text("username"))):
+                raise sign_in.EntryError(sign_in.TAKEN)
             account = await self.authenticator.off_loop(
                 sign_in.sign_up,
                 self.text("username"),
@@ -159,7 +161,7 @@ class SignUp(_Page):
                 self.text("again"),
                 self.request.remote_ip,
             )
-        except (sign_in.Refused, TooManyAttempts) as error:
+        except (sign_in.EntryError, TooManyAttemptsError) as error:
             self.set_status(400)
             await self._show(str(error))
             return
@@ -170,7 +172,7 @@ class SignUp(_Page):
         self._check_open()
         here = url_path_join(self.hub.base_url, "sign-up")
         html = await self.render_template(
-            "sign_up.html", action=here, fault=fault, username=self.text("username"), name=self.text("name")
+            "sign_up.html", action=here, fault=fault, username=self.text("username"), person=self.text("name")
         )
         self.finish(html)
 

@@ -11,7 +11,8 @@ LONGEST = 200  # hashing takes longer with length; nobody types more
 FEWEST_SIGNS = 5
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else on paper
 
-# OWASP's argon2id: 15 ms and 19 MiB. A class of 100 that signs in at once must not take the hub's memory or its minute.
+# OWASP's argon2id: 15 ms and 19 MiB. A class of 100 that signs in at once must take neither the hub's memory
+# nor its minute.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 # Checked in place of an unknown user's, so that the time taken does not tell which names exist.
 _nobody = _hasher.hash(secrets.token_hex())

@@ -1,17 +1,17 @@
 """What signing in, choosing a password and signing up mean, without any web page."""
 
 from hub.accounts import attempts, names, passwords
-from hub.accounts.store import Account, AccountExists, Store
+from hub.accounts.store import Account, AccountExistsError, Store
 
 TAKEN = "That username is taken. Choose another, or sign in if it is yours."
 
 
-class Refused(Exception):
+class EntryError(Exception):
     """What was entered will not do; the text is for the person who entered it."""
 
 
 def check(store: Store, typed: str, password: str, address: str) -> Account | None:
-    """The account whose name and password these are; raises attempts.TooManyAttempts."""
+    """The account whose name and password these are; raises attempts.TooManyAttemptsError."""
     username = names.normalise(typed)[:100]
     attempts.begin(store, "sign-in", username, address, attempts.SIGN_IN)
     account = store.find(username)
@@ -22,18 +22,18 @@ def check(store: Store, typed: str, password: str, address: str) -> Account | No
 
 
 def choose(store: Store, account: Account, password: str, again: str) -> None:
-    """Replace an account's password by one that its owner chose; raises Refused."""
+    """Replace an account's password by one that its owner chose; raises EntryError."""
     _check_chosen(account.username, password, again)
     if passwords.matches(account.password, password):
-        raise Refused("That is the password you have now. Choose another.")
+        raise EntryError("That is the password you have now. Choose another.")
     store.set_password(account.username, passwords.hashed(password), one_time=False)
 
 
 def sign_up(store: Store, typed: str, name: str, password: str, again: str, address: str) -> Account:
-    """Make an account for whoever asks; raises Refused and attempts.TooManyAttempts."""
+    """Make an account for whoever asks; raises EntryError and attempts.TooManyAttemptsError."""
     username = names.normalise(typed)
     if not names.is_valid(username):
-        raise Refused(f"That cannot be a username. {names.HINT}.")
+        raise EntryError(f"That cannot be a username. {names.HINT}.")
     _check_chosen(username, password, again)
     attempts.begin(store, "sign-up", username, address, attempts.SIGN_UP)
     account = Account(
@@ -45,13 +45,13 @@ def sign_up(store: Store, typed: str, name: str, password: str, again: str, addr
     )
     try:
         store.add(account)
-    except AccountExists:
-        raise Refused(TAKEN) from None
+    except AccountExistsError:
+        raise EntryError(TAKEN) from None
     return account
 
 
 def _check_chosen(username: str, password: str, again: str) -> None:
     if fault := passwords.fault(password, username):
-        raise Refused(fault)
+        raise EntryError(fault)
     if password != again:
-        raise Refused("The two passwords differ. Type the same one twice.")
+        raise EntryError("The two passwords differ. Type the same one twice.")

@@ -1,7 +1,7 @@
 """The accounts' own SQLite file: who there is, what their password hashes to, who guessed how often.
 
-Each call opens its own connection (a tenth of a millisecond), so the hub's threads and the commands that run beside
-the hub can use it at the same time. SQLite's write-ahead log keeps readers from waiting.
+Each call opens its own connection (a tenth of a millisecond), so the hub's threads and the commands that run
+beside the hub can use it at the same time. SQLite's write-ahead log keeps readers from waiting.
 """
 
 import sqlite3
@@ -32,12 +32,12 @@ CREATE TABLE attempts (kind TEXT NOT NULL, account TEXT NOT NULL, address TEXT N
 CREATE INDEX attempts_by_time ON attempts (at);
 PRAGMA user_version = 1;
 """
-COLUMNS = "username, name, email, section, role, origin, password, one_time"
+READ = "SELECT username, name, email, section, role, origin, password, one_time FROM accounts"
 
 
 @dataclass(frozen=True)
 class Account:
-    """One person who may sign in. `password` is a hash; `one_time` ones must be changed before anything else."""
+    """One person who may sign in. `password` is a hash; a `one_time` one must be changed before all else."""
 
     username: str
     name: str
@@ -49,7 +49,7 @@ class Account:
     one_time: bool = True
 
 
-class AccountExists(Exception):
+class AccountExistsError(Exception):
     """There is an account of that name already."""
 
 
@@ -78,20 +78,20 @@ class Store:
 
     def find(self, username: str) -> Account | None:
         with closing(self._connect()) as connection:
-            row = connection.execute(f"SELECT {COLUMNS} FROM accounts WHERE username = ?", [username]).fetchone()  # noqa: S608
+            row = connection.execute(f"{READ} WHERE username = ?", [username]).fetchone()
         return _account(row) if row else None
 
     def everyone(self) -> list[Account]:
         with closing(self._connect()) as connection:
-            return [_account(row) for row in connection.execute(f"SELECT {COLUMNS} FROM accounts")]  # noqa: S608
+            return [_account(row) for row in connection.execute(READ)]
 
     def add(self, account: Account) -> None:
-        """Raises AccountExists."""
+        """Raises AccountExistsError."""
         try:
             with self.change() as connection:
                 insert(connection, account)
         except sqlite3.IntegrityError as error:
-            raise AccountExists(account.username) from error
+            raise AccountExistsError(account.username) from error
 
     def set_password(self, username: str, password: str, one_time: bool) -> bool:
         """Keep another hash; False if there is no such account. Earlier wrong guesses are forgotten."""
@@ -110,7 +110,7 @@ class Store:
 
 def insert(connection: sqlite3.Connection, account: Account) -> None:
     connection.execute(
-        f"INSERT INTO accounts ({COLUMNS}, password_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        "INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             account.username,
             account.name,

@@ -1,0 +1,15 @@
+"""What the hub's pages look like and are called."""
+
+from pathlib import Path
+
+from traitlets.config import Config
+
+from hub.config.settings import Settings
+
+HUB = Path(__file__).parent.parent
+
+
+def configure(c: Config, settings: Settings) -> None:
+    c.JupyterHub.template_paths = [str(HUB / "templates")]
+    c.JupyterHub.template_vars = {"title": settings.title, "self_registration": settings.self_registration}
+    c.JupyterHub.logo_file = str(HUB / "static" / "flame.svg")

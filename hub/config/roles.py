@@ -1,0 +1,27 @@
+"""Who may do what with the hub: for each the narrowest scopes that its work needs."""
+
+from typing import Any
+
+from traitlets.config import Config
+
+from hub.config.settings import Settings
+
+GRADING = "access:services!service=grading"
+
+
+def configure(c: Config, settings: Settings) -> None:
+    roles: list[dict[str, Any]] = [
+        {"name": "user", "scopes": ["self", GRADING]},
+        # What a student's server holds, and so what `tito` in it can do: hand in as its owner, no more.
+        {"name": "server", "scopes": ["users:activity!user", "access:servers!server", GRADING]},
+        # Whose a submission is comes with its own token; this is for an instructor's view of a class.
+        {"name": "grading", "services": ["grading"], "scopes": ["list:users", "read:users:groups"]},
+        {"name": "metrics", "services": ["prometheus"], "scopes": ["read:metrics"]},
+        {"name": "routes", "services": ["routes"], "scopes": ["proxy"]},
+        # Creating a user takes admin:users; there is no narrower scope for it.
+        {"name": "roster", "services": ["roster"], "scopes": ["admin:users", "admin:groups", "list:groups"]},
+    ]
+    if settings.idle_timeout:
+        culling = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
+        roles.append({"name": "idle-culler", "services": ["idle-culler"], "scopes": culling})
+    c.JupyterHub.load_roles = roles

@@ -1,0 +1,106 @@
+"""What the hub is told by its environment. A value that cannot be meant ends the start with one sentence."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class SettingsError(Exception):
+    """A setting is missing or makes no sense; the text says which, and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between classrooms. Times in seconds."""
+
+    name: str
+    title: str
+    base_path: str  # begins and ends with a slash
+    students_network: str
+    hub_ip: str  # the hub's address on the students' network
+    api_ip: str  # the grading API's
+    student_image: str
+    student_memory: str
+    student_cpus: float
+    concurrent_spawns: int
+    idle_timeout: int  # 0: never
+    admin: str
+    self_registration: bool
+    track: str
+    datasets: str
+    grading_token: str
+    metrics_token: str
+    routes_token: str
+    roster_token: str
+    admin_password: str
+    probe_password: str
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] = os.environ) -> "Settings":
+        """Read every TT_ variable the hub knows; raises SettingsError."""
+
+        def read(variable: str, convert: Callable[[str], T], hint: str) -> T:
+            text = env.get(variable, "")
+            if not text:
+                raise SettingsError(f"{variable} is not set. Give it {hint}.")
+            try:
+                return convert(text)
+            except ValueError:
+                # The value of a variable whose name speaks of a secret is not shown.
+                shown = "not usable" if re.search("TOKEN|PASSWORD", variable) else repr(text)
+                raise SettingsError(f"{variable} is {shown}. Give it {hint}.") from None
+
+        def secret(variable: str) -> str:
+            return read(variable, _long, "a random secret of at least 16 characters")
+
+        return cls(
+            name=read("TT_NAME", str, "the classroom's short name"),
+            title=read("TT_TITLE", str, "what the pages are headed with"),
+            base_path=read("TT_BASE_PATH", _path, "where the classroom lives, such as / or /course/"),
+            students_network=read("TT_STUDENTS_NETWORK", str, "the name of the students' network"),
+            hub_ip=read("TT_HUB_IP", str, "the hub's address on the students' network"),
+            api_ip=read("TT_API_IP", str, "the grading API's address on the students' network"),
+            student_image=read("TT_STUDENT_IMAGE", str, "the image of students' servers"),
+            student_memory=read("TT_STUDENT_MEMORY", str, "an amount such as 1G"),
+            student_cpus=read("TT_STUDENT_CPUS", float, "a number of CPUs such as 1.0"),
+            concurrent_spawns=read("TT_CONCURRENT_SPAWNS", int, "a number of servers such as 10"),
+            idle_timeout=read("TT_IDLE_TIMEOUT", int, "seconds such as 3600, or 0 for never"),
+            admin=read("TT_ADMIN", str, "the admin's username"),
+            self_registration=read("TT_SELF_REGISTRATION", _flag, "true or false"),
+            track=read("TT_TRACK", str, "the name of the course's track"),
+            datasets=read("TT_DATASETS", str, "where data sets are inside a student's container"),
+            grading_token=secret("TT_GRADING_TOKEN"),
+            metrics_token=secret("TT_METRICS_TOKEN"),
+            routes_token=secret("TT_ROUTES_TOKEN"),
+            roster_token=secret("TT_ROSTER_TOKEN"),
+            admin_password=read("TT_ADMIN_PASSWORD", str, "the admin's first password"),
+            probe_password=read("TT_PROBE_PASSWORD", str, "the password of the deploy's probe user"),
+        )
+
+    @property
+    def grading_url(self) -> str:
+        """Where the API is for a student's container."""
+        return f"http://{self.api_ip}:8300{self.base_path}services/grading/"
+
+
+def _flag(text: str) -> bool:
+    values = {"true": True, "false": False}
+    if text.lower() not in values:
+        raise ValueError(text)
+    return values[text.lower()]
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or not text.endswith("/"):
+        raise ValueError(text)
+    return text
+
+
+def _long(text: str) -> str:
+    if len(text) < 16:
+        raise ValueError(text)
+    return text

@@ -1,0 +1,25 @@
+"""What a student gets: a container of their own, through the gate."""
+
+from traitlets.config import Config
+
+from hub.config.settings import Settings
+from hub.spawner import ClassroomSpawner
+
+
+def configure(c: Config, settings: Settings) -> None:
+    c.JupyterHub.spawner_class = ClassroomSpawner
+    c.JupyterHub.allow_named_servers = False  # one home, one server: two would write to the same notebooks
+    c.ClassroomSpawner.image = settings.student_image
+    c.ClassroomSpawner.pull_policy = "never"  # images are built at deploy; a spawn never waits for a download
+    c.ClassroomSpawner.network_name = settings.students_network
+    c.ClassroomSpawner.use_internal_ip = True
+    c.ClassroomSpawner.hub_connect_url = f"http://{settings.hub_ip}:8081"
+    c.ClassroomSpawner.prefix = settings.name
+    c.ClassroomSpawner.notebook_dir = "~"
+    c.ClassroomSpawner.default_url = "/lab/tree/course"
+    c.ClassroomSpawner.environment = {
+        "SHELL": "/bin/bash",
+        "TT_GRADING_URL": settings.grading_url,
+        "TT_TRACK": settings.track,
+        "TT_DATASETS": settings.datasets,
+    }

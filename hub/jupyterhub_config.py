@@ -1,0 +1,16 @@
+"""The hub of a classroom, for `jupyterhub -f`. Each concern has a file of its own in hub/config."""
+
+import sys
+
+from hub.config import limits, pages, proxy, roles, services, signin, spawner, survival
+from hub.config.settings import Settings, SettingsError
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it here
+
+try:
+    settings = Settings.from_environment()
+except SettingsError as error:
+    sys.exit(f"The hub cannot start: {error}")
+
+for concern in (signin, spawner, limits, survival, proxy, services, roles, pages):
+    concern.configure(c, settings)

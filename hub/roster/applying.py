@@ -1,0 +1,118 @@
+"""Make the classroom agree with a roster: first its accounts, all or none, then the hub's users and groups.
+
+Whoever is not in the roster is left alone: people leave a list for many reasons, and their work must not go
+with them.
+"""
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub.accounts import passwords
+from hub.accounts.store import Account, Store, insert
+from hub.roster import handing_out
+from hub.roster.hub_api import Hub
+from hub.roster.reading import Person, RosterError
+
+OURS = ("role-", "section-")  # groups that a roster decides about; others are the instructor's own
+
+
+@dataclass
+class Outcome:
+    """How many of a roster's people were what."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    taken_over: list[str] = field(default_factory=list)  # had signed up themselves
+    absent: int = 0
+
+    @property
+    def sentence(self) -> str:
+        text = f"{len(self.added)} added, {len(self.changed)} changed, {len(self.unchanged)} unchanged."
+        if self.taken_over:
+            who = ", ".join(self.taken_over[:10])
+            text += f" {len(self.taken_over)} had signed up themselves ({who}): they have a new one-time password."
+        if self.absent:
+            text += f" {self.absent} not in this roster, and left as they are."
+        return text
+
+
+def apply(people: list[Person], store: Store, hub: Hub, passwords_file: Path | None) -> Outcome:
+    """Apply a roster that was read; raises RosterError, HubError and OSError before anything is changed.
+
+    Should the hub fall silent after that, accounts are there and groups are not: applying again completes
+    them.
+    """
+    groups_now, groups_there = hub.groups_of_users(), hub.group_names()  # also shows that the hub listens
+    outcome = _accounts(people, store, passwords_file)
+    regrouped = _groups(people, hub, groups_now, groups_there)
+    for username in [name for name in outcome.unchanged if name in regrouped]:
+        outcome.unchanged.remove(username)
+        outcome.changed.append(username)
+    return outcome
+
+
+def _accounts(people: list[Person], store: Store, passwords_file: Path | None) -> Outcome:
+    kept = {account.username: account for account in store.everyone()}
+    listed = {person.username for person in people}
+    outcome = Outcome(absent=sum(a.origin != "deploy" and a.username not in listed for a in kept.values()))
+    newcomers, changes = [], []
+    for person in people:
+        account = kept.get(person.username)
+        if account is None or account.origin == "sign-up":
+            newcomers.append(person)
+            (outcome.added if account is None else outcome.taken_over).append(person.username)
+        elif _facts(account) != _facts(person):
+            changes.append(person)
+            outcome.changed.append(person.username)
+        else:
+            outcome.unchanged.append(person.username)
+    if newcomers and passwords_file is None:
+        raise RosterError(
+            f"{len(newcomers)} new people need one-time passwords, which are only written to a file. "
+            "Say which: --passwords FILE."
+        )
+    first = {person.username: passwords.one_time() for person in newcomers}
+    with ThreadPoolExecutor(2) as threads:  # argon2 lets go of Python while it works
+        hashes = dict(zip(first, threads.map(passwords.hashed, first.values()), strict=True))
+
+    with store.change() as connection:
+        for person in changes:
+            connection.execute(
+                "UPDATE accounts SET name = ?, email = ?, section = ?, role = ? WHERE username = ?",
+                [*_facts(person), person.username],
+            )
+        for person in newcomers:
+            # Someone else may have signed up under a name that the roster gives to its owner only now.
+            connection.execute("DELETE FROM accounts WHERE username = ?", [person.username])
+            insert(connection, Account(person.username, *_facts(person), "roster", hashes[person.username]))
+        if newcomers and passwords_file:
+            # Inside: an account whose password nobody knows is worse than none.
+            handing_out.write(passwords_file, [(person, first[person.username]) for person in newcomers])
+    return outcome
+
+
+def _groups(people: list[Person], hub: Hub, now: dict[str, set[str]], there: set[str]) -> set[str]:
+    """Put everyone into the groups that are theirs; returns whose groups changed."""
+    missing = [person.username for person in people if person.username not in now]
+    hub.add_users(missing)
+    entering, leaving = defaultdict(list), defaultdict(list)
+    for person in people:
+        have = {group for group in now.get(person.username, set()) if group.startswith(OURS)}
+        for group in person.groups - have:
+            entering[group].append(person.username)
+        for group in have - person.groups:
+            leaving[group].append(person.username)
+    for group in sorted(entering):
+        if group not in there:
+            hub.add_group(group)
+        hub.enter(group, entering[group])
+    for group in sorted(leaving):
+        hub.leave(group, leaving[group])
+    return {name for names in (*entering.values(), *leaving.values()) for name in names}
+
+
+def _facts(of: Person | Account) -> tuple[str, str, str, str]:
+    return of.name, of.email, of.section, of.role

@@ -1,0 +1,157 @@
+# mypy: disable-error-code="no-untyped-call"
+"""A student's server: DockerSpawner, by way of the gate.
+
+The gate decides what a student's container is: its user, home, mounts, capabilities and network. It is told
+whose container is wanted, and fills in the rest. Here is only what JupyterHub must know: the container's
+name, and words for a student whose server did not start or ended by itself.
+"""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import docker  # type: ignore[import-untyped]
+import requests
+from docker.errors import APIError, DockerException, NotFound  # type: ignore[import-untyped]
+from dockerspawner import DockerSpawner
+from jupyterhub.spawner import SpawnException
+from traitlets import default
+
+CALLS_AT_ONCE = 4  # a stop takes seconds; with DockerSpawner's one thread nobody could start meanwhile
+LOOK_EVERY = 0.5  # seconds between looks at a container that does not answer yet
+GATE_TIMEOUT = 30.0
+
+GATE = "http+docker://localhost"  # how docker-py spells $DOCKER_HOST when it is a socket
+
+# The gate, or the engine behind it, refused or is not there.
+UNREACHABLE = (DockerException, requests.RequestException)
+TRY_AGAIN = "Try again in a minute; if it stays so, tell your instructor."
+
+
+class ClassroomSpawner(DockerSpawner):
+    """One container for one student, made by the gate."""
+
+    # Why a student's server ended by itself, by username; shown until it is started again.
+    farewells: ClassVar[dict[str, str]] = {}
+
+    _calls: ClassVar[ThreadPoolExecutor] = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="gate")
+    _own: ClassVar[threading.local] = threading.local()
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        return self._calls
+
+    def _docker(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Runs in one of the threads; each has a client of its own, as requests' sessions want it."""
+        if not hasattr(self._own, "client"):
+            self._own.client = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
+            # What DockerSpawner uses on the hub's loop, where nothing may wait: only to write bodies, never
+            # to send.
+            type(self)._client = self._own.client
+        return getattr(self._own.client, method)(*arguments, **named)
+
+    @property
+    def farewell(self) -> str:
+        return self.farewells.get(self.user.name, "")
+
+    @default("object_name")
+    def _object_name_default(self) -> str:
+        # Not DockerSpawner's guess, its own escape of the username: the key is the gate's to say, when a
+        # start asks. Before that there is no container. (A guess might even be another student's key.)
+        return ""
+
+    @default("extra_create_kwargs")
+    def _whose(self) -> dict[str, Any]:
+        return {"labels": {"tinytorch.user": self.user.name}}
+
+    @default("extra_host_config")
+    def _keep_the_dead(self) -> dict[str, Any]:
+        return {"auto_remove": False}  # until poll() has seen why it died
+
+    async def get_object(self) -> Any:
+        """The container as the engine sees it, or None. DockerSpawner's takes an ailing engine for 'gone'."""
+        if not self.object_name:
+            return None
+        try:
+            container = await self.docker("inspect_container", self.object_name)
+        except NotFound:
+            self.object_id = ""
+            return None
+        self.object_id = container["Id"]
+        return container
+
+    async def start(self) -> tuple[str, int]:
+        self.farewells.pop(self.user.name, None)
+        try:
+            address = f"{GATE}/homes/{quote(self.user.name, safe='')}"
+            home = await self.docker("post", address, timeout=GATE_TIMEOUT)
+            home.raise_for_status()
+            self.object_name = f"{self.prefix}-student-{home.json()['key']}"
+            ip, port = await super().start()
+        except UNREACHABLE as error:
+            raise SpawnException(
+                f"The classroom could not start your server. {TRY_AGAIN}",
+                reason="engine",
+                log_message=f"No container for {self.user.name}: {_sentence(error)}",
+                status_code=503,
+            ) from error
+        await self._wait_until_it_listens(ip, port)
+        return ip, port
+
+    async def _wait_until_it_listens(self, ip: str, port: int) -> None:
+        """Return once the server answers; raise with the reason as soon as it has died instead."""
+        while not await _listens(ip, port):
+            if await self.poll() is not None:
+                raise SpawnException(
+                    f"{self.farewell or 'Your server ended before it was ready.'} {TRY_AGAIN}",
+                    reason="exited",
+                    status_code=500,
+                )
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def poll(self) -> int | str | None:
+        """None while the container runs; else why it does not, and what is left of it is removed."""
+        try:
+            container = await self.get_object()
+        except UNREACHABLE as error:
+            # Not knowing is not dead: a gate that restarts must not end a class.
+            self.log.warning("Nobody can say whether %s runs: %s", self.object_name, _sentence(error))
+            return None
+        if container is None:
+            return 0
+        state = container["State"]
+        if state["Running"]:
+            return None
+        self.farewells[self.user.name] = _farewell(state, self.mem_limit)
+        self.log.warning("%s ended: %s", self.object_name, state)
+        await self.remove_object()
+        self.object_id = ""
+        return f"exit {state['ExitCode']}"
+
+
+async def _listens(ip: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(ip, port), 2)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+def _farewell(state: dict[str, Any], memory: int) -> str:
+    if state["OOMKilled"]:
+        return f"Your server needed more memory than its {memory / 2**30:.1f} GB, and was ended."
+    if state["Error"]:
+        return "The machine could not run your server."
+    return f"Your server ended by itself (exit code {state['ExitCode']})."
+
+
+def _sentence(error: Exception) -> str:
+    """What the gate or the engine said."""
+    if isinstance(error, APIError):
+        return str(error.explanation or error)
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return error.response.text.strip()[:300]
+    return str(error)
