@@ -30,7 +30,7 @@ class WorkerMetrics(_Metrics):
     def __init__(self) -> None:
         super().__init__()
         self.outcomes = Counter(
-            "grading_graded", "Attempts to grade a submission, by outcome.", ["outcome"], registry=self.registry
+            "grading_graded", "Attempts at grading, by outcome.", ["outcome"], registry=self.registry
         )
         for outcome in OUTCOMES:
             self.outcomes.labels(outcome)  # an alert on a rate needs the zero before the first

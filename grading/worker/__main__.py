@@ -9,16 +9,16 @@ import threading
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is imported; small arrays, many workers
 
-from course import manifest  # noqa: E402
-from grading import database, logs, settings  # noqa: E402
-from grading.course_files import CourseFault, CourseFiles  # noqa: E402
-from grading.gate import GateSandbox  # noqa: E402
-from grading.metrics import WorkerMetrics  # noqa: E402
-from grading.queue import Queue  # noqa: E402
-from grading.sandboxes import Limits  # noqa: E402
-from grading.store import Store  # noqa: E402
-from grading.worker.loop import Worker  # noqa: E402
-from grading.worker.modules import OUTPUT_LIMIT  # noqa: E402
+from course import manifest
+from grading import database, logs, settings
+from grading.course_files import CourseFault, CourseFiles
+from grading.gate import GateSandbox
+from grading.metrics import WorkerMetrics
+from grading.queue import Queue
+from grading.sandboxes import Limits
+from grading.store import Store
+from grading.worker.loop import Worker
+from grading.worker.modules import OUTPUT_LIMIT
 
 METRICS_PORT = 9302
 

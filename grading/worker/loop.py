@@ -22,8 +22,8 @@ from grading.worker import milestones, modules
 POLL_SECONDS = 0.3
 BACK_OFF_SECONDS = 5.0
 COURSE_AT_FAULT = (
-    "This submission could not be marked, because the course itself has a fault here. It is not your doing: your "
-    "work is kept, and your instructor can have it marked again."
+    "This submission could not be marked, because the course itself has a fault here. It is not your doing, and "
+    "your work is kept. Tell your instructor."
 )
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Worker:
             try:
                 busy = self.work_once()
             except Exception:
-                # The database is away, or the like. The lease runs out, and the submission comes back by itself.
+                # The database is away, or the like. The lease runs out, and the submission comes back.
                 log.exception("grading was interrupted; going on in %s s", BACK_OFF_SECONDS)
                 self.metrics.outcome("interrupted")
                 stop.wait(BACK_OFF_SECONDS)
@@ -116,17 +116,21 @@ class Worker:
             outcome = "lost"
         self.metrics.outcome(outcome)
 
+    def _still_held(self, lease: Lease) -> bool:
+        """Extend a lease; False if it is lost. A database that is away for a moment does not lose it."""
+        try:
+            return self.queue.extend(lease)
+        except Exception:
+            log.warning("%s: heartbeat failed", lease.submission.id, exc_info=True)
+            return True
+
     @contextmanager
     def _kept_alive(self, lease: Lease) -> Iterator[None]:
         done = threading.Event()
 
         def beat() -> None:
-            while not done.wait(self.queue.lease_seconds / 4):
-                try:
-                    if not self.queue.extend(lease):
-                        return
-                except Exception:
-                    log.warning("%s: heartbeat failed", lease.submission.id, exc_info=True)
+            while not done.wait(self.queue.lease_seconds / 4) and self._still_held(lease):
+                pass
 
         thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
         thread.start()

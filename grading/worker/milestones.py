@@ -54,7 +54,7 @@ def verified(files: MilestoneFiles, labels: Array, predictions: Array | None) ->
     milestone = files.milestone
     note = f"Verified on {len(labels)} hidden samples: {reached:.1%}. Needed: {milestone.passing:.0%}."
     if reached < milestone.passing:
-        reason = f"{reached:.1%} of {len(labels)} hidden samples are right; {milestone.passing:.0%} are needed."
+        reason = f"{reached:.1%} of the hidden samples are right; {milestone.passing:.0%} are needed."
         return Result([CheckMark(milestone.slug, 0.0, milestone.points, [reason])], [note], passed=False)
     return Result([CheckMark(milestone.slug, milestone.points, milestone.points)], [note], passed=True)
 

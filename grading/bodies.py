@@ -1,0 +1,104 @@
+"""What a student may send: the wire format of a submission, checked before anything is kept.
+
+What is wrong is told in one sentence. A damaged notebook is welcome (the grader uses what can be matched);
+only what is no notebook at all is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from course.manifest import Manifest
+
+CELL_TYPES = ("code", "markdown", "raw")
+MAX_FILES = 200
+MAX_WEIGHTS = 200
+FILE = re.compile(r"(?:[A-Za-z0-9_]+/){0,4}[A-Za-z0-9_]+\.py")
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+
+
+class Refused(ValueError):  # noqa: N818  # says what happens
+    """A submission that is not taken; the message is for the student."""
+
+
+class Unknown(LookupError):  # noqa: N818  # says what it is
+    """There is no such module or milestone; the message is for the student."""
+
+
+def check_slug(manifest: Manifest, kind: str, slug: str) -> None:
+    """Refuse what does not exist, or not yet.
+
+    Raises:
+        Unknown: no such module or milestone.
+        Refused: it is planned, and cannot be handed in yet.
+    """
+    known = manifest.modules if kind == "module" else manifest.milestones
+    if slug not in known:
+        raise Unknown(f"There is no {kind} '{slug[:64]}'. There are: {', '.join(known)}.")
+    if not known[slug].available:
+        raise Refused(f"The {kind} '{slug}' is not available yet, so it cannot be handed in.")
+
+
+def check(kind: str, slug: str, body: bytes) -> None:
+    """Check a submission's bytes. Slow for large ones: call it outside the event loop.
+
+    Raises:
+        Refused: it is not in the wire format.
+    """
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refused("The submission is not readable as JSON. Hand in with `tito submit`.") from None
+    if not isinstance(content, dict):
+        raise Refused("The submission is no JSON object. Hand in with `tito submit`.")
+    if kind == "module":
+        _notebook(content.get("notebook"), slug)
+    else:
+        _files(content.get("files"))
+        _weights(content.get("weights"))
+
+
+def _notebook(notebook: Any, slug: str) -> None:
+    if not isinstance(notebook, dict):
+        raise Refused("The submission holds no notebook. Hand in with `tito submit`.")
+    if notebook.get("nbformat") != 4 or not isinstance(notebook.get("cells"), list):
+        raise Refused(
+            "What was handed in is no notebook (nbformat 4 with a list of cells). Open and save it in JupyterLab."
+        )
+    if not all(_is_cell(cell) for cell in notebook["cells"]):
+        raise Refused("A cell of the notebook has no type or no text. Open and save the notebook in JupyterLab.")
+    metadata = notebook.get("metadata")
+    ours = metadata.get("tinytorch") if isinstance(metadata, dict) else None
+    module = ours.get("module", slug) if isinstance(ours, dict) else slug
+    if module != slug:
+        raise Refused(f"This is the notebook of '{str(module)[:64]}', not of '{slug}'.")
+
+
+def _is_cell(cell: Any) -> bool:
+    if not isinstance(cell, dict) or cell.get("cell_type") not in CELL_TYPES:
+        return False
+    source = cell.get("source")
+    return isinstance(source, str) or (isinstance(source, list) and all(isinstance(s, str) for s in source))
+
+
+def _files(files: Any) -> None:
+    if not isinstance(files, dict) or not files or len(files) > MAX_FILES:
+        raise Refused(f"'files' must hold 1 to {MAX_FILES} Python files. Hand in with `tito submit`.")
+    for path, text in files.items():
+        if not FILE.fullmatch(path):
+            raise Refused(f"'{path[:64]}' is no place for a Python file. Use letters, digits and _ in its name.")
+        if not isinstance(text, str):
+            raise Refused(f"The file '{path}' is no text.")
+
+
+def _weights(weights: Any) -> None:
+    if not isinstance(weights, dict) or len(weights) > MAX_WEIGHTS:
+        raise Refused(f"'weights' must be an object of at most {MAX_WEIGHTS} arrays (it may be empty).")
+    for name, text in weights.items():
+        if not NAME.fullmatch(name):
+            raise Refused("A weight's name must be 1 to 64 letters, digits, '_', '.' or '-'.")
+        if not isinstance(text, str) or len(text) % 4 or not BASE64.fullmatch(text):
+            raise Refused(f"The weight '{name}' is no array in base64. Hand in with `tito submit`.")

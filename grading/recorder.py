@@ -1,0 +1,104 @@
+"""The one writer of automatic marks into nbgrader's gradebook: a thread of the API's process.
+
+Of each student's module or milestone the newest graded submission counts. A mark is written first and then
+noted as written; if that is interrupted, it is written again, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from grading import gradebook
+from grading.course_files import CourseFiles
+from grading.database import results, submissions
+from grading.metrics import ApiMetrics
+from grading.results import CheckMark
+
+POLL_SECONDS = 1.0
+BACK_OFF_SECONDS = 15.0
+BATCH = 100
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Recorder:
+    """Writes what the workers have decided, in the order in which it was handed in."""
+
+    engine: sa.Engine
+    course: CourseFiles
+    gradebook_url: str
+    metrics: ApiMetrics
+
+    def start(self) -> threading.Thread:
+        """Begin, in the background; it ends with the process."""
+        thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        thread.start()
+        return thread
+
+    def _run(self) -> None:
+        book: Any = None
+        while True:
+            try:
+                book = book or gradebook.open_gradebook(self.gradebook_url)
+                if not self.record(book):
+                    time.sleep(POLL_SECONDS)
+            except Exception:
+                log.exception("a mark could not be recorded; trying again in %s s", BACK_OFF_SECONDS)
+                self.metrics.record_failures.inc()
+                time.sleep(BACK_OFF_SECONDS)
+
+    def record(self, book: Any) -> int:
+        """Write what is not written yet, at most BATCH marks; how many those were."""
+        rows = self._unrecorded()
+        for row in rows:
+            if self._is_newest(row):
+                assignment = self._assignment(row["kind"], row["slug"])
+                checks = [CheckMark(**check) for check in row["checks"]]
+                gradebook.write(book, assignment, row["student"], row["received_at"], checks)
+                self.metrics.recorded.inc()
+            self._note(row["id"])
+        return len(rows)
+
+    def _unrecorded(self) -> list[sa.RowMapping]:
+        query = (
+            sa.select(submissions, results.c.checks)
+            .join(results, results.c.submission == submissions.c.id)
+            .where(results.c.recorded_at.is_(None))
+            .order_by(submissions.c.received_at, submissions.c.id)
+            .limit(BATCH)
+        )
+        with self.engine.connect() as connection:
+            return list(connection.execute(query).mappings())
+
+    def _is_newest(self, row: sa.RowMapping) -> bool:
+        """Whether no later submission of the same has a mark: workers may finish in another order."""
+        later = sa.select(sa.func.count()).where(
+            submissions.c.student == row["student"],
+            submissions.c.kind == row["kind"],
+            submissions.c.slug == row["slug"],
+            submissions.c.state == "graded",
+            sa.or_(
+                submissions.c.received_at > row["received_at"],
+                sa.and_(submissions.c.received_at == row["received_at"], submissions.c.id > row["id"]),
+            ),
+        )
+        with self.engine.connect() as connection:
+            return connection.execute(later).scalar_one() == 0
+
+    def _note(self, id: str) -> None:
+        noted = results.update().where(results.c.submission == id).values(recorded_at=time.time())
+        with self.engine.begin() as connection:
+            connection.execute(noted)
+
+    def _assignment(self, kind: str, slug: str) -> gradebook.Assignment:
+        if kind == "module":
+            return gradebook.module_assignment(slug, self.course.official(slug))
+        points = float(self.course.manifest.milestone(slug).points)
+        return gradebook.Assignment(f"milestone-{slug}", {slug: points})
