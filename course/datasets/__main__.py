@@ -43,7 +43,8 @@ def _fetch(dataset: Dataset, into: Path, sources: Sources) -> bool:
             file=sys.stderr,
         )
         return False
-    print(f"{dataset.name}: {'ready' if done else 'already there'} in {into / dataset.name}", flush=True)
+    # The first word is for programs: whether anything was changed.
+    print(f"{'ready' if done else 'there'} {dataset.name}: {into / dataset.name}", flush=True)
     return True
 
 

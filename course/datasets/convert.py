@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from course.datasets import DatasetError
+
 Arrays = dict[str, np.ndarray[Any, Any]]
 DIGITS_TRAIN = 1437  # of 1,797
 
@@ -43,7 +45,12 @@ def cifar(paths: Sequence[Path]) -> Arrays:
 
 def jpeg(paths: Sequence[Path]) -> Arrays:
     """The JPEG-derived set: an archive of BATCH/INDEX_LABEL.jpg."""
-    from PIL import Image  # comes with matplotlib; no other format needs it
+    try:
+        from PIL import Image  # no other format needs it
+    except ImportError as error:
+        raise DatasetError(
+            f"{paths[0].name} needs the package pillow to be read. Install it here."
+        ) from error
 
     found: dict[str, list[tuple[int, int, Any]]] = {}
     with tarfile.open(paths[0]) as archive:

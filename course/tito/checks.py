@@ -1,7 +1,7 @@
 """Runs a module's visible checks; its own process, so that a loop without end or a crash costs nothing else.
 
-Input on stdin: JSON with the module's slug, its source, and its checks. Output: one line of JSON for each
-check as it ends. What the student's code prints is dropped.
+Input on stdin: JSON with the module's slug, its source, the imports of the notebook's demonstrations, and its
+checks. Output: one line of JSON for each check as it ends. What the student's code prints is dropped.
 """
 
 from __future__ import annotations
@@ -33,8 +33,12 @@ def main() -> None:
     module = types.ModuleType(f"tinytorch.{task['slug']}")
     sys.modules[module.__name__] = module  # what the checks import as tinytorch is this very code
     failure = _run(task["source"], f"{task['slug']}.py", vars(module))
+    namespace: dict[str, Any] = {}  # the checks share it, as they do in the notebook
+    for statement in task["imports"]:
+        _run(statement, "<import>", namespace)  # one that fails is missed by the check that needs it
+    namespace |= vars(module)
     for check in task["checks"]:
-        message = failure or _run(check["source"], check["id"], dict(vars(module)))
+        message = failure or _run(check["source"], check["id"], namespace)
         report.write(json.dumps({"check": check["id"], "message": message}) + "\n")
 
 

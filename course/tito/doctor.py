@@ -23,9 +23,9 @@ SPACE = 100 * 1024 * 1024  # bytes
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. What is not good must be mended; a note need not."""
+    """One thing looked at: good, to be mended, or (None) only worth knowing."""
 
-    good: bool
+    good: bool | None
     text: str
     mend: str = ""
 
@@ -34,10 +34,11 @@ def doctor(where: Places) -> int:
     """Print every finding; 1 if something must be mended."""
     findings = [*_environment(where), *_packages(), *_course(where), *_work(where), *_datasets(), *_service()]
     for finding in findings:
-        print(f" {paint(' ok ', 'good') if finding.good else paint('  x ', 'bad')} {finding.text}")
+        sign = {True: paint(" ok ", "good"), False: paint("  x ", "bad"), None: "  - "}[finding.good]
+        print(f" {sign} {finding.text}")
         if finding.mend:
             say(finding.mend, indent=6)
-    bad = sum(not finding.good for finding in findings)
+    bad = sum(finding.good is False for finding in findings)
     say()
     say(f"{bad} {'thing' if bad == 1 else 'things'} to mend." if bad else "All is well.")
     return 1 if bad else 0
@@ -116,17 +117,13 @@ def _datasets() -> Iterator[Finding]:
 
     for name, dataset in registry.read().items():
         there = (datasets.folder() / name).is_dir() or dataset.shipped
-        mend = (
-            ""
-            if there
-            else "Not in this classroom. Only what needs it waits for it; your instructor can add it."
-        )
-        yield Finding(True, f"Data set {name}: {'there' if there else 'not there'}", mend)
+        mend = "" if there else "Your instructor can add it; only what uses it needs it."
+        yield Finding(there or None, f"Data set {name}: {'there' if there else 'not there'}", mend)
 
 
 def _service() -> Iterator[Finding]:
     if not api.is_there():
-        yield Finding(True, "Grading service: none", api.OUTSIDE)
+        yield Finding(None, "Grading service: none", api.OUTSIDE)
         return
     try:
         api.get("marks")

@@ -22,7 +22,7 @@ def export(where: Places, slug: str) -> int:
     target = where.package / f"{slug}.py"
     header = f"# Written by `tito export {slug}` from {slug}.ipynb. Change the notebook, not this file.\n\n"
     places.write(target, (header + assembly.source).encode())
-    say(f"{target} is written. Restart the kernel of notebooks that use it.")
+    say(f"tinytorch/{slug}.py is written. Restart the kernel of notebooks that use it.")
     show_problems(assembly)
     unsolved = assembly.source.count("is still to be done")
     if unsolved:

@@ -12,7 +12,7 @@ from pathlib import Path
 from course.manifest import Manifest, Milestone
 from course.tito import TitoError, places
 from course.tito.places import Places
-from course.tito.start import milestone_script, prepare
+from course.tito.start import milestone_script
 from course.tito.submit import send
 from course.tito.terminal import paint, say
 
@@ -45,7 +45,6 @@ def run(where: Places, slug: str) -> int:
     """Run a milestone's script on the student's own framework."""
     course = places.manifest(where)
     _require_exports(where, course, course.milestone(slug))
-    prepare(where)
     script = where.milestones / f"{slug}.py"
     if not script.is_file():
         script = milestone_script(where, slug)

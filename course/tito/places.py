@@ -11,7 +11,7 @@ from typing import Any
 
 from course import manifest as manifests
 from course.export import NotANotebookError, Notebook, parse
-from course.manifest import HERE, Manifest, Module
+from course.manifest import DEFAULT_TRACK, HERE, Manifest, Module
 from course.tito import TitoError
 
 
@@ -66,8 +66,10 @@ class Places:
 
 def find() -> Places:
     """The places that the environment names."""
-    course = os.environ.get("TT_COURSE") or "/opt/course"
-    return Places(Path(course), Path(os.environ.get("TT_WORK") or "~/course").expanduser())
+    course = Path(os.environ.get("TT_COURSE") or "/opt/course")
+    built = HERE.parent / "build" / "course" / DEFAULT_TRACK  # in a clone
+    work = Path(os.environ.get("TT_WORK") or "~/course").expanduser()
+    return Places(course if course.is_dir() or not built.is_dir() else built, work)
 
 
 def manifest(places: Places) -> Manifest:
@@ -89,8 +91,8 @@ def read_official(places: Places, slug: str) -> Notebook:
     path = places.official_notebook(slug)
     if not path.is_file():
         raise TitoError(
-            f"The course has no notebook {path}. Outside the classroom: make course, "
-            "then set TT_COURSE=build/course/discovery."
+            f"The course has no notebook {path}. Outside the classroom, run `make course` first, and let "
+            "TT_COURSE name what it wrote (build/course/TRACK)."
         )
     return parse(path.read_bytes())
 

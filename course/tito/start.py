@@ -30,16 +30,13 @@ def start(where: Places, slug: str | None, fresh: bool) -> int:
     """Get a module (default: the next one) or a milestone."""
     course = places.manifest(where)
     slug = slug or next_module(where, course)
-    prepare(where)
     if slug in course.milestones and slug not in course.modules:
         milestone_script(where, slug, fresh)
         return 0
     module = places.module(course, slug)
-    path = where.notebook(slug)
-    official = where.official_notebook(slug)
-    if not official.is_file():
-        places.read_official(where, slug)  # says what is missing
-    _copy(official, path, fresh)
+    places.read_official(where, slug)  # says so where it is missing
+    prepare(where)
+    _copy(where.official_notebook(slug), where.notebook(slug), fresh)
     missing = [need for need in module.requires if not (where.package / f"{need}.py").is_file()]
     if missing:
         say(f"It uses {', '.join(missing)}, which you have not exported yet: tito export {missing[0]}")
@@ -63,6 +60,7 @@ def milestone_script(where: Places, slug: str, fresh: bool = False) -> Path:
     official = where.official_milestone(slug)
     if not official.is_file():
         raise TitoError(f"Milestone '{slug}' is still to come. `tito milestone list` shows what is there.")
+    prepare(where)
     path = where.milestones / f"{slug}.py"
     _copy(official, path, fresh)
     return path
@@ -70,7 +68,7 @@ def milestone_script(where: Places, slug: str, fresh: bool = False) -> Path:
 
 def _copy(official: Path, path: Path, fresh: bool) -> None:
     if path.exists() and not fresh:
-        say(f"{path} is there already and stays as it is.")
+        say(f"{path.name} is there already and stays as it is.")
         return
     if path.exists():
         kept = next(
@@ -81,4 +79,4 @@ def _copy(official: Path, path: Path, fresh: bool) -> None:
         path.rename(kept)
         say(f"Kept your former work as {kept.name}.")
     places.write(path, official.read_bytes())
-    say(f"{path} is ready.")
+    say(f"{path.name} is ready in {path.parent}.")

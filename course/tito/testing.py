@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -25,7 +26,7 @@ def test(where: Places, slug: str) -> int:
     official = places.read_official(where, slug)
     prepare(where)
     checks = visible_checks(official)
-    messages = run_checks(where, slug, assembly.source, checks)
+    messages = run_checks(where, slug, assembly.source, official)
     passed = [check for check in checks if messages[check["id"]] is None]
     for check in checks:
         message = messages[check["id"]]
@@ -55,9 +56,21 @@ def visible_checks(official: Notebook) -> list[dict[str, Any]]:
     ]
 
 
-def run_checks(where: Places, slug: str, source: str, checks: list[dict[str, Any]]) -> dict[str, str | None]:
-    """Run checks on a source, beside the student's package; what each said (None: it passed)."""
-    task = json.dumps({"slug": slug, "source": source, "checks": checks})
+def _imports(official: Notebook) -> list[str]:
+    """What the demonstrations import: checks may use it. The demonstrations themselves are not run."""
+    trees = (ast.parse(cell.source) for cell in cells(official) if not cell.role)
+    return [
+        ast.unparse(node)
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+
+
+def run_checks(where: Places, slug: str, source: str, official: Notebook) -> dict[str, str | None]:
+    """Run a notebook's checks on a source, beside the student's package; what each said (None: it passed)."""
+    checks = visible_checks(official)
+    task = json.dumps({"slug": slug, "source": source, "imports": _imports(official), "checks": checks})
     environment = {**os.environ, "PYTHONPATH": f"{where.work}{os.pathsep}{HERE.parent}", "MPLBACKEND": "Agg"}
     process = subprocess.Popen(
         [sys.executable, "-m", "course.tito.checks"],

@@ -9,6 +9,7 @@ import http.server
 import io
 import os
 import pickle
+import sys
 import tarfile
 import threading
 from pathlib import Path
@@ -105,7 +106,7 @@ def test_local_folder_is_enough_and_the_second_time_nothing_is_done(local, tmp_p
     assert (into / "plays").stat().st_mode & 0o777 == 0o755
     assert np.load(into / "plays/text.npy").tobytes() == TEXT
     assert fetch(plays(), into) == 0
-    assert "already there" in capsys.readouterr().out
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["ready", "there"]
 
 
 def test_wrong_checksum_is_told_with_file_expected_got_and_mend_and_nothing_is_left(local, tmp_path, capsys):
@@ -247,6 +248,15 @@ def test_jpegs_become_arrays_in_order(tmp_path):
     assert arrays["train_labels"].tolist() == [4, 5]
     assert arrays["train_images"][:, 0, 0, 0].tolist() == [10, 200]
     assert arrays["test_images"].shape == (1, 3, 32, 32)
+
+
+def test_images_without_pillow_are_told_in_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    registry = {"made": dataset("made", "jpeg", jpegs_xz=archive("w:xz"))}
+    (tmp_path / "jpegs.xz").write_bytes(archive("w:xz"))
+    assert fetch(registry, tmp_path / "sets", "--local", tmp_path) == 1
+    assert "needs the package pillow" in capsys.readouterr().err
+    assert visible(tmp_path / "sets") == []
 
 
 def test_digits_are_always_there(tmp_path, monkeypatch):

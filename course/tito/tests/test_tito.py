@@ -36,6 +36,8 @@ def work(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(value))
     for name in ("TT_GRADING_URL", "JUPYTERHUB_API_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "1000")  # so that no sentence is wrapped
+    monkeypatch.setattr("course.tito.terminal.MAX_WIDTH", 1000)
     monkeypatch.chdir(tmp_path)
     return folder
 
@@ -75,7 +77,7 @@ def test_whole_way_from_start_to_the_own_package(tito, work):
     assert tito("test", "counting")[0] == 0
     assert tito("export", "counting")[0] == 0
     assert "Next: tito start adding" in tito("status")[1]
-    assert tito("start")[1].startswith(f"{work}/adding.ipynb is ready")
+    assert tito("start")[1].startswith("adding.ipynb is ready")
     solve(work, "adding")
     assert tito("test", "adding")[0] == 0  # stands on the student's own counting
     assert (work / "README.md").is_file()
@@ -233,7 +235,7 @@ def test_broken_notebook_is_told_in_a_sentence(tito, work):
 def test_mistake_is_answered_with_a_sentence(tito, arguments, sentence):
     code, said = tito(*arguments)
     assert code == 1
-    assert sentence in said.replace("\n", " ")
+    assert sentence in said
 
 
 def test_folder_that_cannot_be_written_is_told(tito, work):
@@ -286,7 +288,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.reply(*(self.server.error or (201, json.dumps(receipt).encode())))
 
     def do_GET(self):
-        states = self.server.states
+        states = self.server.states or [{}]
         state = states.pop(0) if len(states) > 1 else states[0]
         self.reply(*(self.server.error or (200, json.dumps(state).encode())))
 
@@ -437,7 +439,7 @@ def test_doctor_names_each_fault_with_its_mend(tito, work, service):
         "database",
         "4 things to mend",
     ):
-        assert words in said.replace("\n      ", " ")
+        assert words in said
 
 
 @pytest.mark.parametrize("path", sorted((HERE / "modules").glob("*.py")), ids=lambda path: path.stem)
@@ -451,7 +453,7 @@ def test_real_modules_checks_pass_on_the_reference_and_fail_on_an_untouched_note
     checks = testing.visible_checks(official)
     assert checks
     solved = (where.package / path.name).read_text()
-    assert testing.run_checks(where, path.stem, solved, checks) == {check["id"]: None for check in checks}
+    assert testing.run_checks(where, path.stem, solved, official) == {check["id"]: None for check in checks}
     untouched = assemble(official, official).source
-    assert None not in testing.run_checks(where, path.stem, untouched, checks).values()
+    assert None not in testing.run_checks(where, path.stem, untouched, official).values()
     assert SOLUTION.search(untouched) is None
