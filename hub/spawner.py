@@ -7,6 +7,7 @@ name, and words for a student whose server did not start or ended by itself.
 """
 
 import asyncio
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
@@ -20,7 +21,8 @@ from jupyterhub.spawner import SpawnException
 from traitlets import default
 
 CALLS_AT_ONCE = 4  # a stop takes seconds; with DockerSpawner's one thread nobody could start meanwhile
-LOOK_EVERY = 0.5  # seconds between looks at a container that does not answer yet
+TRY_EVERY = 0.25  # seconds between tries whether a server answers
+TRIES_A_LOOK = 8
 GATE_TIMEOUT = 30.0
 
 GATE = "http+docker://localhost"  # how docker-py spells $DOCKER_HOST when it is a socket
@@ -102,14 +104,17 @@ class ClassroomSpawner(DockerSpawner):
 
     async def _wait_until_it_listens(self, ip: str, port: int) -> None:
         """Return once the server answers; raise with the reason as soon as it has died instead."""
-        while not await _listens(ip, port):
-            if await self.poll() is not None:
+        for tries in itertools.count(1):
+            if await _listens(ip, port):
+                return
+            # Trying costs nothing, but looking at the container asks the engine, which has a class to start.
+            if tries % TRIES_A_LOOK == 0 and await self.poll() is not None:
                 raise SpawnException(
                     f"{self.farewell or 'Your server ended before it was ready.'} {TRY_AGAIN}",
                     reason="exited",
                     status_code=500,
                 )
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(TRY_EVERY)
 
     async def poll(self) -> int | str | None:
         """None while the container runs; else why it does not, and what is left of it is removed."""

@@ -85,7 +85,7 @@ class Accounts(Authenticator):
     def get_handlers(self, app: Any) -> list[Any]:
         from hub.accounts import pages  # pages import this module
 
-        return [*super().get_handlers(app), *pages.handlers()]
+        return pages.handlers()
 
 
 def signed_in(account: Account) -> dict[str, Any]:

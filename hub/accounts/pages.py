@@ -182,7 +182,7 @@ class SignUp(_Page):
 
 
 def handlers() -> list[Any]:
-    """What JupyterHub puts under its own prefix; the first of two with one path wins."""
+    """What JupyterHub puts under its own prefix, in place of its sign-in page."""
     return [
         (r"/login", SignIn),
         (r"/choose-password", ChoosePassword),

@@ -33,7 +33,7 @@ class Outcome:
         text = f"{len(self.added)} added, {len(self.changed)} changed, {len(self.unchanged)} unchanged."
         if self.taken_over:
             who = ", ".join(self.taken_over[:10])
-            text += f" {len(self.taken_over)} had signed up themselves ({who}): they have a new one-time password."
+            text += f" {len(self.taken_over)} had signed up themselves ({who}): they get a one-time password."
         if self.absent:
             text += f" {self.absent} not in this roster, and left as they are."
         return text
