@@ -18,6 +18,7 @@ from typing import Any
 
 Notebook = dict[str, Any]
 EXPORTED = ("given", "exercise")
+UNSOLVED = "is still to be done"  # what every unsolved place of an exercise raises, after the exercise's id
 NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # A cell may define, import and assign; anything else in it is an experiment, which must not stop the import.
 DEFINITIONS = (*NAMED, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from course.builder import BuildError
+from course.export import UNSOLVED
 
 ROLES = ("given", "exercise", "check")
 KEYS = {"role", "id", "exercise", "points", "track"}
@@ -34,7 +35,7 @@ class SourceCell:
 
     def cleared(self) -> str:
         """The source with each solution replaced by an error that names the exercise."""
-        error = f'raise NotImplementedError("{self.id} is still to be done")'
+        error = f'raise NotImplementedError("{self.id} {UNSOLVED}")'
         return SOLUTION.sub(rf"\g<indent># YOUR CODE HERE\n\g<indent>{error}", self.source)
 
     def solved(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course.export import Assembly, assemble
+from course.export import UNSOLVED, Assembly, assemble
 from course.tito import places
 from course.tito.places import Places
 from course.tito.start import prepare
@@ -24,7 +24,7 @@ def export(where: Places, slug: str) -> int:
     places.write(target, (header + assembly.source).encode())
     say(f"tinytorch/{slug}.py is written. Restart the kernel of notebooks that use it.")
     show_problems(assembly)
-    unsolved = assembly.source.count("is still to be done")
+    unsolved = assembly.source.count(UNSOLVED)
     if unsolved:
         say(f"{unsolved} {'place is' if unsolved == 1 else 'places are'} still to be done.")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from course.export import UNSOLVED
 from course.manifest import Manifest, Step, Track
 from course.tito import TitoError, places
 from course.tito.places import Places
@@ -31,11 +32,13 @@ def status(where: Places) -> int:
 
 
 def next_module(where: Places, course: Manifest) -> str:
-    """The first module of the track that is not exported yet."""
+    """The first module of the track that is not exported completely."""
     for step in course.track().steps:
-        if step.module.available and not step.optional and not _exported(where, step.module.slug):
+        if step.module.available and not step.optional and not _finished(where, step.module.slug):
             return step.module.slug
-    raise TitoError("You have exported every module that is there. Name one, e.g.: tito start tensor")
+    raise TitoError(
+        "You have exported every module that is there. Name the one you mean, e.g.: tito start tensor"
+    )
 
 
 def show_map(where: Places, name: str | None, as_json: bool) -> int:
@@ -69,8 +72,9 @@ def _map(track: Track) -> dict[str, Any]:
     }
 
 
-def _exported(where: Places, slug: str) -> bool:
-    return (where.package / f"{slug}.py").is_file()
+def _finished(where: Places, slug: str) -> bool:
+    path = where.package / f"{slug}.py"
+    return path.is_file() and UNSOLVED not in path.read_text(encoding="utf-8", errors="replace")
 
 
 def _module_state(where: Places, step: Step, marks: dict[str, Any]) -> str:
@@ -78,8 +82,8 @@ def _module_state(where: Places, step: Step, marks: dict[str, Any]) -> str:
     mark = _mark(marks.get(f"module/{slug}"))
     if mark:
         return mark
-    if _exported(where, slug):
-        return "exported"
+    if (where.package / f"{slug}.py").is_file():
+        return "exported" if _finished(where, slug) else "exported in part"
     if where.notebook(slug).is_file():
         return "begun"
     return _quiet("open" if step.module.available else "to come")

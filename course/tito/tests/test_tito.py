@@ -206,6 +206,9 @@ def test_export_tells_what_is_still_to_be_done(tito, work):
     assert code == 0
     assert "Exercise 'counting-decrease' was not used" in said
     assert "1 place is still to be done" in said
+    status = tito("status")[1]
+    assert "exported in part" in status
+    assert "Next: solve counting.ipynb" in status
     compile((work / "tinytorch/counting.py").read_text(), "counting.py", "exec")
 
 
