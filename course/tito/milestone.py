@@ -61,9 +61,18 @@ def submit(where: Places, slug: str, wait: bool) -> int:
     weights = script.with_suffix(".npz")
     if not script.is_file() or not weights.is_file():
         raise TitoError(f"{weights} is not there: nothing was learned yet. Run: tito milestone run {slug}")
-    sources = {str(path.relative_to(where.work)): path for path in sorted(where.package.rglob("*.py"))}
-    files = {name: _text(path) for name, path in {**sources, script.name: script}.items()}
+    files = {name: _text(path) for name, path in {**_package(where), script.name: script}.items()}
     return send(where, "milestone", slug, {"files": files, "weights": _arrays(weights)}, wait)
+
+
+def _package(where: Places) -> dict[str, Path]:
+    """The student's package, without what cannot be imported from it (checkpoints, copies)."""
+    paths = ((path, path.relative_to(where.work)) for path in sorted(where.package.rglob("*.py")))
+    return {
+        name.as_posix(): path
+        for path, name in paths
+        if all(part.isidentifier() for part in name.with_suffix("").parts)
+    }
 
 
 def _needs(course: Manifest, milestone: Milestone) -> list[str]:

@@ -408,6 +408,8 @@ def test_milestone_runs_on_the_students_own_package_and_is_handed_in(tito, work,
         tito("export", slug)
     assert "nothing was learned yet" in tito("milestone", "submit", "sums")[1]
     assert tito("milestone", "run", "sums")[0] == 0
+    (work / "tinytorch/.ipynb_checkpoints").mkdir()
+    (work / "tinytorch/.ipynb_checkpoints/counting-checkpoint.py").write_text("old")
     assert "Passed." in tito("milestone", "submit", "sums")[1]
     path, _, body = service.got[0]
     assert path.endswith("/api/submissions/milestone/sums")
