@@ -66,10 +66,10 @@ def _notebook(notebook: Any, slug: str) -> None:
         raise Refused("The submission holds no notebook. Hand in with `tito submit`.")
     if notebook.get("nbformat") != 4 or not isinstance(notebook.get("cells"), list):
         raise Refused(
-            "What was handed in is no notebook (nbformat 4 with a list of cells). Open and save it in JupyterLab."
+            "What was handed in is no notebook (nbformat 4, with a list of cells). Save it in JupyterLab."
         )
     if not all(_is_cell(cell) for cell in notebook["cells"]):
-        raise Refused("A cell of the notebook has no type or no text. Open and save the notebook in JupyterLab.")
+        raise Refused("A cell of the notebook has no type or no text. Save it in JupyterLab first.")
     metadata = notebook.get("metadata")
     ours = metadata.get("tinytorch") if isinstance(metadata, dict) else None
     module = ours.get("module", slug) if isinstance(ours, dict) else slug
@@ -89,7 +89,7 @@ def _files(files: Any) -> None:
         raise Refused(f"'files' must hold 1 to {MAX_FILES} Python files. Hand in with `tito submit`.")
     for path, text in files.items():
         if not FILE.fullmatch(path):
-            raise Refused(f"'{path[:64]}' is no place for a Python file. Use letters, digits and _ in its name.")
+            raise Refused(f"'{path[:64]}' is no name for a Python file. Use letters, digits and _.")
         if not isinstance(text, str):
             raise Refused(f"The file '{path}' is no text.")
 

@@ -12,6 +12,10 @@ from grading.sandboxes import Limits, SandboxResult, SandboxUnavailable
 MARGIN = 30.0  # seconds for the engine to make and remove the container, beside the submission's own
 
 
+class GateRefused(RuntimeError):  # noqa: N818  # says what happened
+    """The gate will not run this task, now or later; the message is for the log."""
+
+
 class GateConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
@@ -44,6 +48,8 @@ class GateSandbox:
             raise SandboxUnavailable(f"The gate at {self.path} does not answer: {error}") from error
         finally:
             connection.close()
+        if 400 <= response.status < 500:
+            raise GateRefused(f"The gate refused a task ({response.status}): {_sentence(body)}")
         if response.status != 200:
             raise SandboxUnavailable(f"The gate answered {response.status}: {_sentence(body)}")
         exit = response.headers.get("X-Exit", "failed")

@@ -48,20 +48,24 @@ def module_assignment(slug: str, official: Mapping[str, Any]) -> Assignment:
     return Assignment(slug, points, exercises)
 
 
-def open_gradebook(url: str) -> Gradebook:
+def open_gradebook(url: str) -> Any:
     """Open nbgrader's database; makes it where it is missing."""
     # nbgrader calls `alembic` by name when it makes a database; it stands beside our Python.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    own = str(Path(sys.executable).parent)
+    os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", "")])
     gradebook = Gradebook(url)
     with gradebook.engine.connect() as connection:
-        connection.execute(sa.text("PRAGMA journal_mode = WAL"))  # formgrader may read while a mark is written
+        connection.execute(sa.text("PRAGMA journal_mode = WAL"))  # formgrader may read while we write
     sa.event.listen(gradebook.engine, "connect", _be_patient)
     gradebook.engine.dispose()
     return gradebook
 
 
+# Gradebooks are `Any` below: nbgrader's own hints call its keyword arguments and columns by wrong types.
+
+
 def write(
-    gradebook: Gradebook, assignment: Assignment, student: str, received_at: float, checks: list[CheckMark]
+    gradebook: Any, assignment: Assignment, student: str, received_at: float, checks: list[CheckMark]
 ) -> None:
     """Write one mark, whole or not at all. Writing it twice changes nothing."""
     try:
@@ -83,7 +87,7 @@ def write(
         raise
 
 
-def _ensure_assignment(gradebook: Gradebook, assignment: Assignment) -> None:
+def _ensure_assignment(gradebook: Any, assignment: Assignment) -> None:
     name = assignment.name
     try:
         notebook = gradebook.find_notebook(name, name)
@@ -102,8 +106,9 @@ def _ensure_assignment(gradebook: Gradebook, assignment: Assignment) -> None:
         gradebook.update_or_create_solution_cell(exercise, name, name)
 
 
-def _grade(gradebook: Gradebook, assignment: Assignment, notebook: Any, check: CheckMark) -> None:
+def _grade(gradebook: Any, assignment: Assignment, notebook: Any, check: CheckMark) -> None:
     name = assignment.name
+    grade: Any
     try:
         grade = gradebook.find_grade(check.check, name, name, notebook.student.id)
     except MissingEntry:  # the check is newer than the student's first submission
@@ -113,14 +118,15 @@ def _grade(gradebook: Gradebook, assignment: Assignment, notebook: Any, check: C
     points = min(max(check.points, 0.0), check.max_points)  # nbgrader accepts more than there is
     # As in nbgrader: where a person has given points, another automatic mark asks that person to look again.
     changed = grade.auto_score is not None and grade.auto_score != points
-    grade.needs_manual_grade = grade.manual_score is not None and (changed or bool(grade.needs_manual_grade))
+    grade.needs_manual_grade = grade.manual_score is not None and (changed or grade.needs_manual_grade)
     grade.auto_score = points
 
 
 def _comment(
-    gradebook: Gradebook, assignment: Assignment, notebook: Any, exercise: str, text: str
+    gradebook: Any, assignment: Assignment, notebook: Any, exercise: str, text: str
 ) -> None:
     name = assignment.name
+    comment: Any
     try:
         comment = gradebook.find_comment(exercise, name, name, notebook.student.id)
     except MissingEntry:

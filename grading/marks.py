@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -29,7 +29,8 @@ def of_student(engine: sa.Engine, student: str) -> list[View]:
 
     While the newest has no mark, `previous` holds the newest one that has.
     """
-    query = JOINED.where(submissions.c.student == student).order_by(submissions.c.received_at, submissions.c.id)
+    query = JOINED.where(submissions.c.student == student)
+    query = query.order_by(submissions.c.received_at, submissions.c.id)
     with engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
     return list(_newest(rows).values())
@@ -38,14 +39,14 @@ def of_student(engine: sa.Engine, student: str) -> list[View]:
 def of_class(engine: sa.Engine) -> dict[str, dict[tuple[str, str], View]]:
     """Everybody's newest marks: student -> (kind, slug) -> view."""
     query = JOINED.order_by(submissions.c.student, submissions.c.received_at, submissions.c.id)
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    found: dict[str, list[sa.RowMapping]] = {}
     with engine.connect() as connection:
         for row in connection.execute(query).mappings():
             found.setdefault(row["student"], []).append(row)
     return {student: _newest(rows) for student, rows in found.items()}
 
 
-def _newest(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], View]:
+def _newest(rows: Iterable[sa.RowMapping]) -> dict[tuple[str, str], View]:
     """Of rows in order of time, the last of each module or milestone."""
     found: dict[tuple[str, str], View] = {}
     for row in rows:
@@ -57,7 +58,7 @@ def _newest(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], View]:
     return found
 
 
-def view(row: Mapping[str, Any]) -> View:
+def view(row: sa.RowMapping) -> View:
     """A submission as its student may see it: no seed, no place, no attempts."""
     shown: View = {
         "id": row["id"],

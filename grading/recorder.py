@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,6 +35,7 @@ class Recorder:
     course: CourseFiles
     gradebook_url: str
     metrics: ApiMetrics
+    postponed: dict[str, float] = field(default_factory=dict)  # id -> when to try again
 
     def start(self) -> threading.Thread:
         """Begin, in the background; it ends with the process."""
@@ -45,26 +46,46 @@ class Recorder:
     def _run(self) -> None:
         book: Any = None
         while True:
-            try:
-                book = book or gradebook.open_gradebook(self.gradebook_url)
-                if not self.record(book):
-                    time.sleep(POLL_SECONDS)
-            except Exception:
-                log.exception("a mark could not be recorded; trying again in %s s", BACK_OFF_SECONDS)
-                self.metrics.record_failures.inc()
-                time.sleep(BACK_OFF_SECONDS)
+            book = book or self._open()
+            written = self.record(book) if book else 0
+            time.sleep(0 if written else POLL_SECONDS)
+
+    def _open(self) -> Any:
+        try:
+            return gradebook.open_gradebook(self.gradebook_url)
+        except Exception:
+            log.exception("the gradebook %s cannot be opened", self.gradebook_url)
+            self.metrics.record_failures.inc()
+            time.sleep(BACK_OFF_SECONDS)
+            return None
 
     def record(self, book: Any) -> int:
-        """Write what is not written yet, at most BATCH marks; how many those were."""
-        rows = self._unrecorded()
-        for row in rows:
+        """Write what is not written yet, at most BATCH marks; how many those were. Never raises."""
+        try:
+            now = time.time()
+            rows = [row for row in self._unrecorded() if self.postponed.get(row["id"], 0.0) <= now]
+            return sum(self._written(book, row) for row in rows)
+        except sa.exc.SQLAlchemyError:
+            log.exception("the grading database cannot be read")
+            self.metrics.record_failures.inc()
+            return 0
+
+    def _written(self, book: Any, row: sa.RowMapping) -> bool:
+        """Write one mark. One that cannot be written waits, and keeps no other from being written."""
+        try:
             if self._is_newest(row):
                 assignment = self._assignment(row["kind"], row["slug"])
                 checks = [CheckMark(**check) for check in row["checks"]]
                 gradebook.write(book, assignment, row["student"], row["received_at"], checks)
                 self.metrics.recorded.inc()
             self._note(row["id"])
-        return len(rows)
+        except Exception:
+            log.exception("%s: its mark cannot be recorded; again in %s s", row["id"], BACK_OFF_SECONDS)
+            self.metrics.record_failures.inc()
+            self.postponed[row["id"]] = time.time() + BACK_OFF_SECONDS
+            return False
+        self.postponed.pop(row["id"], None)
+        return True
 
     def _unrecorded(self) -> list[sa.RowMapping]:
         query = (

@@ -22,6 +22,7 @@ class Settings:
     database_url: str = "sqlite:////srv/grading/grading.db"
     base_path: str = "/"
     title: str = "TinyTorch Classroom"
+    admin: str | None = None
     track: str | None = None
     submission_max_bytes: int = 10 * MEBIBYTE
     sandbox_seconds: int = 60
@@ -62,6 +63,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         database_url=given.get("TT_DATABASE_URL", f"sqlite:///{folder / 'grading.db'}"),
         base_path=f"/{base_path.strip('/')}/" if base_path.strip("/") else "/",
         title=given.get("TT_TITLE", default.title),
+        admin=given.get("TT_ADMIN"),
         track=given.get("TT_TRACK"),
         submission_max_bytes=_size(given, "TT_SUBMISSION_MAX_BYTES", default.submission_max_bytes),
         sandbox_seconds=_size(given, "TT_SANDBOX_SECONDS", default.sandbox_seconds),

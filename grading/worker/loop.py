@@ -22,8 +22,8 @@ from grading.worker import milestones, modules
 POLL_SECONDS = 0.3
 BACK_OFF_SECONDS = 5.0
 COURSE_AT_FAULT = (
-    "This submission could not be marked, because the course itself has a fault here. It is not your doing, and "
-    "your work is kept. Tell your instructor."
+    "This submission could not be marked, because the course itself has a fault here. It is not your "
+    "doing, and your work is kept. Tell your instructor."
 )
 
 log = logging.getLogger(__name__)

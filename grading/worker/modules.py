@@ -28,7 +28,7 @@ def grade(
         "seed": submission.seed,
         "files": module.files,
         "official": module.official,
-        "notebook": body["notebook"],
+        "notebook": {"cells": [_lean(cell) for cell in body["notebook"]["cells"]]},
         "probes": module.probes_source,
         "per_probe_seconds": min(PROBE_SECONDS, limits.seconds / 2),
         **own_limits(limits),
@@ -37,6 +37,11 @@ def grade(
     received = frames.read(ran.output)
     marks = judging.mark(module.checks, module.probes, submission.seed, received, ran.exit)
     return Result(marks, received.problems), ran
+
+
+def _lean(cell: dict[str, Any]) -> dict[str, Any]:
+    """A cell without what the sandbox has no use for: pictures and other output."""
+    return {key: cell[key] for key in ("cell_type", "metadata", "source") if key in cell}
 
 
 def own_limits(limits: Limits) -> dict[str, Any]:
