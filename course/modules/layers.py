@@ -1,18 +1,18 @@
 # %% [markdown]
 # # Layers
 #
-# A *layer* keeps its numbers and the computation that uses them in one object. Put together, layers are again a layer.
-# You will build what is under every PyTorch model: `Module`, `Parameter`, `Linear`, `Dropout`, `Flatten`, `Sequential`, and how a
-# model is saved and loaded.
+# A *layer* keeps its numbers and the computation that uses them in one object. Put together, layers are again
+# a layer. You will build what is under every PyTorch model: `Module`, `Parameter`, `Linear`, `Dropout`,
+# `Flatten`, `Sequential`, and how a model is saved and loaded.
 
 # %% [markdown]
 # ## Where we come from
 #
-# *Activations* ended with a network of six loose variables and a `0.1` from nowhere. What does that `0.1` do? Let a signal run through 20 layers, with three such factors:
+# *Activations* ended with a network of six loose variables and a `0.1` from nowhere. What does that `0.1` do?
+# Let a signal run through 20 layers, with three such factors:
 
 # %%
 import numpy as np
-
 from tinytorch import Tensor, manual_seed, randn
 from tinytorch.nn.functional import relu
 
@@ -27,17 +27,20 @@ for scale in (0.02, 0.1, 0.5):
     print(f"factor {scale}: after 1 layer {spreads[scale][0]:.3g}, after 20 layers {spreads[scale][-1]:.3g}")
 
 # %% [markdown]
-# Vanished, faded, exploded. So a layer must know how to *start*, too. (Was that in your guess? And the loose variables?)
+# Vanished, faded, exploded. So a layer must know how to *start*, too. (Was that in your guess? And the loose
+# variables?)
 #
 # ## Parameter and Module
 #
-# A `Parameter` is a tensor that is meant to be trained. A `Module` is anything made of parameters and of other modules. The trick that
-# makes PyTorch's models so short to write: **whatever you assign to a module's attribute is noted down**:
+# A `Parameter` is a tensor that is meant to be trained. A `Module` is anything made of parameters and of
+# other modules. The trick that makes PyTorch's models so short to write: **whatever you assign to a module's
+# attribute is noted down**:
 #
 #     self.weight = Parameter(...)      noted in self._parameters under "weight"
 #     self.hidden = Linear(64, 32)      noted in self._modules under "hidden"
 #
-# So the module can later list everything below it. Read the given class; its longer methods are functions that you write below.
+# So the module can later list everything below it. Read the given class; its longer methods are functions
+# that you write below.
 
 # %% role="given" id="layers-header"
 """Layers: parameters, the modules that hold them, and how modules are put together."""
@@ -78,7 +81,9 @@ class Module:
 
     def __setattr__(self, name, value):
         if "_modules" not in self.__dict__:
-            raise AttributeError(f"Call super().__init__() before you assign '{name}' to a {type(self).__name__}.")
+            raise AttributeError(
+                f"Call super().__init__() before you assign '{name}' to a {type(self).__name__}."
+            )
         is_buffer = name in self._buffers and isinstance(value, Tensor) and not isinstance(value, Parameter)
         for table in (self._parameters, self._buffers, self._modules):
             table.pop(name, None)
@@ -158,11 +163,15 @@ class Module:
 # %% [markdown]
 # ### Exercise: `named_parameters` and `set_training`
 #
-# - `named_parameters(module)` yields (with `yield`) pairs `(path, parameter)` of the module and all below it: first its own, then those of its children, in the
-#   order in which they were assigned. The path joins the names with dots: `hidden.weight`. `module.named_modules()` gives every module
-#   with its path (the module itself has the path `""`); `module._parameters` is a dict. A parameter that occurs twice (*shared* weights) is
-#   yielded only once, where it is met first. Compare with `is`, or by `id(...)`: `==` on tensors compares elements.
-# - `set_training(module, mode)` sets `training` to `mode` on the module and all below it, and returns the module.
+# - `named_parameters(module)` yields (with `yield`) pairs `(path, parameter)` of the module and all below it:
+#   first its own, then those of its children, in the order in which they were assigned. The path joins the
+#   names with dots: `hidden.weight`. `module.named_modules()` gives every module with its path (the module
+#   itself has the path `""`); `module._parameters` is a dict. A parameter that occurs twice (*shared*
+#   weights) is yielded only once, where it is met first. Compare with `is`, or by `id(...)`: `==` on tensors
+#   compares elements.
+# - `set_training(module, mode)` sets `training` to `mode` on the module and all below it, and returns the
+#   module.
+
 
 # %% role="exercise" id="layers-module"
 def named_parameters(module):
@@ -207,32 +216,52 @@ class Nest(Module):
 
 nest = Nest()
 names = [name for name, _ in nest.named_parameters()]
-expect("names in Nest", names, ["shift", "left.scale", "right.scale"], "Its own first, then the children's, joined by dots.")
+expect(
+    "names in Nest",
+    names,
+    ["shift", "left.scale", "right.scale"],
+    "Its own first, then the children's, joined by dots.",
+)
 nest.right.scale = nest.left.scale
 names = [name for name, _ in nest.named_parameters()]
-expect("names with a shared parameter", names, ["shift", "left.scale"], "One parameter, one name: where it is met first.")
-expect("modes after eval()", [m.training for m in nest.eval().modules()], [False] * 3, "All modules below change their mode too.")
+expect(
+    "names with a shared parameter",
+    names,
+    ["shift", "left.scale"],
+    "One parameter, one name: where it is met first.",
+)
+expect(
+    "modes after eval()",
+    [m.training for m in nest.eval().modules()],
+    [False] * 3,
+    "All modules below change their mode too.",
+)
 expect("modes after train()", [m.training for m in nest.train().modules()], [True] * 3, "And back.")
 
 # %% [markdown]
 # ## Linear
 #
-# The layer that does most of the work: $y = x W^\top + b$. `W` has shape `(out_features, in_features)`: **one row is one
-# neuron**, the weights with which it looks at the inputs. That is PyTorch's layout, so weights can move between yours and theirs.
+# The layer that does most of the work: $y = x W^\top + b$. `W` has shape `(out_features, in_features)`: **one
+# row is one neuron**, the weights with which it looks at the inputs. That is PyTorch's layout, so weights can
+# move between yours and theirs.
 #
-# How should it start? You saw: too small a factor and the signal dies, too large and it explodes. He et al. (*Delving Deep into Rectifiers*, 2015,
-# arXiv:1502.01852) computed what keeps the spread. `torch.nn.Linear` (`torch/nn/modules/linear.py`, `reset_parameters`) calls
-# `kaiming_uniform_(weight, a=sqrt(5))`, and with that `a` the bound comes out as simply as this: weight **and** bias are uniform in
+# How should it start? You saw: too small a factor and the signal dies, too large and it explodes. He et al.
+# (*Delving Deep into Rectifiers*, 2015, arXiv:1502.01852) computed what keeps the spread. `torch.nn.Linear`
+# (`torch/nn/modules/linear.py`, `reset_parameters`) calls `kaiming_uniform_(weight, a=sqrt(5))`, and with
+# that `a` the bound comes out as simply as this: weight **and** bias are uniform in
 #
 # $$ \left[-\frac{1}{\sqrt{\text{in\_features}}},\; \frac{1}{\sqrt{\text{in\_features}}}\right). $$
 #
 # ### Exercise: `uniform_parameter` and `Affine.forward`
 #
-# - `uniform_parameter(bound, *size)`: a `Parameter` of that size, uniform in [-bound, bound). `rand(*size)` is uniform in [0, 1).
-# - `Affine.forward(x, weight)` or `(x, weight, bias)`, on arrays: $x W^\top + b$. `x` may have any number of dimensions; the last one is in_features. There may be no bias.
+# - `uniform_parameter(bound, *size)`: a `Parameter` of that size, uniform in [-bound, bound). `rand(*size)`
+#   is uniform in [0, 1).
+# - `Affine.forward(x, weight)` or `(x, weight, bias)`, on arrays: $x W^\top + b$. `x` may have any number of
+#   dimensions; the last one is in_features. There may be no bias.
 #
-# Why one operation and not `x @ w.T + b`? With its own name it gets its own derivative, which you will derive by hand in the
-# next module; and it makes one array less.
+# Why one operation and not `x @ w.T + b`? With its own name it gets its own derivative, which you will derive
+# by hand in the next module; and it makes one array less.
+
 
 # %% role="exercise" id="layers-linear"
 def uniform_parameter(bound, *size):
@@ -272,7 +301,9 @@ class Linear(Module):
         return linear(x, self.weight, self.bias)
 
     def extra_repr(self):
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        )
 
 
 # %% role="check" id="check-layers-linear" exercise="layers-linear" points=4
@@ -280,17 +311,31 @@ layer = Linear(2, 3)
 expect("Linear(2, 3).weight", layer.weight.shape, (3, 2), "One row for each output: (out, in).")
 expect("type of its weight", type(layer.weight).__name__, "Parameter", "Only a Parameter is trained.")
 layer.weight, layer.bias = Parameter([[1.0, 0], [0, 1], [1, 1]]), Parameter([10.0, 20, 30])
-expect("linear([[1, 2]])", layer(Tensor([[1.0, 2.0]])), np.array([[11.0, 22, 33]]), "Row i of the weight times x, plus bias i.")
-expect("a batch of batches", layer(Tensor(np.ones((4, 5, 2)))).shape, (4, 5, 3), "Only the last dimension changes.")
-expect("without bias", linear(Tensor([1.0, 2.0]), layer.weight), np.array([1.0, 2, 3]), "No bias, nothing added.")
+expect(
+    "linear([[1, 2]])",
+    layer(Tensor([[1.0, 2.0]])),
+    np.array([[11.0, 22, 33]]),
+    "Row i of the weight times x, plus bias i.",
+)
+expect(
+    "a batch of batches",
+    layer(Tensor(np.ones((4, 5, 2)))).shape,
+    (4, 5, 3),
+    "Only the last dimension changes.",
+)
+expect(
+    "without bias", linear(Tensor([1.0, 2.0]), layer.weight), np.array([1.0, 2, 3]), "No bias, nothing added."
+)
 numbers = Linear(25, 400).weight.numpy()
-assert -0.2 <= numbers.min() < -0.19 and 0.19 < numbers.max() < 0.2, (
-    f"Linear(25, 400).weight lies between {numbers.min():.3f} and {numbers.max():.3f}; expected nearly -0.2 to 0.2: 1 / sqrt(25)."
+ends = np.array([numbers.min(), numbers.max()])
+expect(
+    "smallest and largest weight of Linear(25, 400)", ends, np.array([-0.2, 0.2]), "1 / sqrt(25)", atol=0.01
 )
 
 # %% [markdown]
-# The experiment from the beginning again, now with layers that know how to start. PyTorch's bound lets the spread sink slowly
-# (it was kept for compatibility); He's own, $\sqrt{6/\text{in}}$, is made for ReLU and keeps it:
+# The experiment from the beginning again, now with layers that know how to start. PyTorch's bound lets the
+# spread sink slowly (it was kept for compatibility); He's own, $\sqrt{6/\text{in}}$, is made for ReLU and
+# keeps it:
 
 # %%
 import matplotlib.pyplot as plt
@@ -305,7 +350,9 @@ for name, factor in (("Linear's own start", 1.0), ("He's bound for ReLU", math.s
 
 plt.figure(figsize=(7, 3.5))
 for (name, values), style in zip(spreads.items(), ("o:", "s:", "^:", "o-", "s-"), strict=True):
-    plt.semilogy(range(1, 21), values, style, markersize=4, label=f"factor {name}" if isinstance(name, float) else name)
+    plt.semilogy(
+        range(1, 21), values, style, markersize=4, label=f"factor {name}" if isinstance(name, float) else name
+    )
 plt.xlabel("layer")
 plt.ylabel("spread of the signal")
 plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -314,13 +361,15 @@ plt.show()
 # %% [markdown]
 # ## Activations as layers, and Flatten
 #
-# Your activations are functions. To stand in a list of layers they need the dress of a `Module`; that is given. `Flatten` is yours: images come as `(batch, height, width)`, but `Linear` wants
-# `(batch, features)`.
+# Your activations are functions. To stand in a list of layers they need the dress of a `Module`; that is
+# given. `Flatten` is yours: images come as `(batch, height, width)`, but `Linear` wants `(batch, features)`.
 #
 # ### Exercise: `flattened_shape`
 #
-# `flattened_shape(shape, start_dim, end_dim)`: the shape with the dimensions from `start_dim` to `end_dim` (**both** included; negative counts from the end) multiplied into
-# one. `flattened_shape((2, 3, 4, 5), 1, -1)` is `(2, 60)`.
+# `flattened_shape(shape, start_dim, end_dim)`: the shape with the dimensions from `start_dim` to `end_dim`
+# (**both** included; negative counts from the end) multiplied into one. `flattened_shape((2, 3, 4, 5), 1,
+# -1)` is `(2, 60)`.
+
 
 # %% role="exercise" id="layers-flatten"
 def flattened_shape(shape, start_dim=1, end_dim=-1):
@@ -398,28 +447,50 @@ class LogSoftmax(Module):
 
 
 # %% role="check" id="check-layers-flatten" exercise="layers-flatten" points=2
-expect("flattened_shape((2, 3, 4, 5))", flattened_shape((2, 3, 4, 5)), (2, 60), "All but the batch: 3 * 4 * 5.")
-expect("flattened_shape((2, 3, 4, 5), 0, 1)", flattened_shape((2, 3, 4, 5), 0, 1), (6, 4, 5), "0 to 1, both included: 2 * 3.")
-expect("flattened_shape((2, 3, 4), -2, -1)", flattened_shape((2, 3, 4), -2, -1), (2, 12), "-2 is the last but one.")
-expect("flattened_shape((0, 3, 4))", flattened_shape((0, 3, 4)), (0, 12), "An empty batch keeps its features.")
+expect(
+    "flattened_shape((2, 3, 4, 5))", flattened_shape((2, 3, 4, 5)), (2, 60), "All but the batch: 3 * 4 * 5."
+)
+expect(
+    "flattened_shape((2, 3, 4, 5), 0, 1)",
+    flattened_shape((2, 3, 4, 5), 0, 1),
+    (6, 4, 5),
+    "0 to 1, both included: 2 * 3.",
+)
+expect(
+    "flattened_shape((2, 3, 4), -2, -1)",
+    flattened_shape((2, 3, 4), -2, -1),
+    (2, 12),
+    "-2 is the last but one.",
+)
+expect(
+    "flattened_shape((0, 3, 4))", flattened_shape((0, 3, 4)), (0, 12), "An empty batch keeps its features."
+)
 images = Tensor(np.arange(8).reshape(2, 2, 2))
-expect("Flatten()(2 images)", Flatten()(images), np.arange(8.0).reshape(2, 4), "One row for each image, in the same order.")
+expect(
+    "Flatten()(2 images)",
+    Flatten()(images),
+    np.arange(8.0).reshape(2, 4),
+    "One row for each image, in the same order.",
+)
 
 # %% [markdown]
 # ## Dropout
 #
-# While training, switch each element off with probability `p`, anew for each call. No neuron can then rely on a single other one, which
-# works against learning by heart (Srivastava et al., 2014). So that the next layer gets the same amount **on average**, those that stay are divided by `1 - p`.
-# When the model is used (`eval`), nothing happens at all.
+# While training, switch each element off with probability `p`, anew for each call. No neuron can then rely on
+# a single other one, which works against learning by heart (Srivastava et al., 2014). So that the next layer
+# gets the same amount **on average**, those that stay are divided by `1 - p`. When the model is used
+# (`eval`), nothing happens at all.
 #
 # ### Exercise: `dropout`
 #
-# `rand(*x.shape)` gives a number in [0, 1) for each element; it is below `p` with probability `p`. Compare, and multiply. Two edges: not training (or `p = 0`)
-# returns `x` itself; `p = 1` gives zeros, not `0 / 0`. A `p` outside [0, 1] raises `ValueError`.
+# `rand(*x.shape)` gives a number in [0, 1) for each element; it is below `p` with probability `p`. Compare,
+# and multiply. Two edges: not training (or `p = 0`) returns `x` itself; `p = 1` gives zeros, not `0 / 0`. A
+# `p` outside [0, 1] raises `ValueError`.
+
 
 # %% role="exercise" id="layers-dropout"
 def dropout(x, p=0.5, training=True):
-    """x with each element set to 0 with probability p, the others divided by 1 - p; x itself if not training."""
+    """x with each element 0 with probability p, the others divided by 1 - p; x itself if not training."""
     ### BEGIN SOLUTION
     if not 0 <= p <= 1:
         raise ValueError(f"p is a probability, between 0 and 1; it is {p}.")
@@ -450,10 +521,24 @@ class Dropout(Module):
 # %% role="check" id="check-layers-dropout" exercise="layers-dropout" points=3
 x = ones(10_000)
 dropped = dropout(x, p=0.25).numpy()
-expect("the values of dropout(ones, p=0.25)", np.unique(dropped), np.array([0, 4 / 3]), "Either 0 or 1 / (1 - p).")
-assert abs((dropped == 0).mean() - 0.25) < 0.03, f"{(dropped == 0).mean():.1%} of the elements are 0; expected about 25%: p."
-assert (dropout(x, p=0.25).numpy() != dropped).any(), "Two calls dropped the same elements; expected: chosen anew each time."
-expect("dropout(x, training=False)", dropout(x, training=False), np.ones(10_000), "When not training, nothing happens.")
+expect(
+    "the values of dropout(ones, p=0.25)",
+    np.unique(dropped),
+    np.array([0, 4 / 3]),
+    "Either 0 or 1 / (1 - p).",
+)
+assert abs((dropped == 0).mean() - 0.25) < 0.03, (
+    f"{(dropped == 0).mean():.1%} of the elements are 0; expected about 25%: p."
+)
+assert (dropout(x, p=0.25).numpy() != dropped).any(), (
+    "Two calls dropped the same elements; expected: chosen anew each time."
+)
+expect(
+    "dropout(x, training=False)",
+    dropout(x, training=False),
+    np.ones(10_000),
+    "When not training, nothing happens.",
+)
 expect("dropout(x, p=1)", dropout(x, p=1.0), np.zeros(10_000), "p = 1 drops everything: 0, not nan.")
 expect("Dropout in eval()", Dropout(0.9).eval()(x), np.ones(10_000), "eval() switches it off.")
 expect_error("dropout(x, p=1.5)", ValueError, lambda: dropout(x, p=1.5), "p is a probability.")
@@ -465,7 +550,9 @@ expect_error("dropout(x, p=1.5)", ValueError, lambda: dropout(x, p=1.5), "p is a
 #
 # ### Exercise: `chain`
 #
-# `chain(modules, x)`: give `x` to the first module, its result to the second, and so on; return the last result. Without modules it is `x`.
+# `chain(modules, x)`: give `x` to the first module, its result to the second, and so on; return the last
+# result. Without modules it is `x`.
+
 
 # %% role="exercise" id="layers-sequential"
 def chain(modules, x):
@@ -504,23 +591,37 @@ class Sequential(Module):
 double, plus = Linear(1, 1), Linear(1, 1)
 double.weight, double.bias = Parameter([[2.0]]), Parameter([0.0])
 plus.weight, plus.bias = Parameter([[1.0]]), Parameter([3.0])
-expect("double, then plus 3, of [5]", Sequential(double, plus)(Tensor([5.0])), np.array([13.0]), "5 * 2 = 10, then 10 + 3.")
-expect("plus 3, then double, of [5]", Sequential(plus, double)(Tensor([5.0])), np.array([16.0]), "The order counts: (5 + 3) * 2.")
+expect(
+    "double, then plus 3, of [5]",
+    Sequential(double, plus)(Tensor([5.0])),
+    np.array([13.0]),
+    "5 * 2 = 10, then 10 + 3.",
+)
+expect(
+    "plus 3, then double, of [5]",
+    Sequential(plus, double)(Tensor([5.0])),
+    np.array([16.0]),
+    "The order counts: (5 + 3) * 2.",
+)
 expect("Sequential()(x)", Sequential()(Tensor([5.0])), np.array([5.0]), "No layers: nothing happens.")
 
 # %% [markdown]
 # ## Saving and loading
 #
-# A trained model is its numbers and their names. `state_dict()` gives them: each parameter, and each *buffer*, a tensor that is kept but not trained (say, the mean of
-# the training data), under its path. `load_state_dict` puts them back, into a model built in the same way.
+# A trained model is its numbers and their names. `state_dict()` gives them: each parameter, and each
+# *buffer*, a tensor that is kept but not trained (say, the mean of the training data), under its path.
+# `load_state_dict` puts them back, into a model built in the same way.
 #
 # ### Exercise: `state_dict` and `load_state_dict`
 #
-# - `state_dict(module)`: a dict from path to a **detached** tensor (`tensor.detach()`), for every module: first its `_parameters`, then its `_buffers`. Here a shared
-#   parameter appears under *each* of its names.
-# - `load_state_dict(module, state, strict)`: names that are missing or unexpected raise a `KeyError` that says which (with `strict=False` they
-#   are passed over); another shape raises a `ValueError`, always. Nothing is changed before everything is checked. Then copy the numbers **into** the existing arrays: `array[...] = new`. Do not replace
-#   the arrays: an optimizer will hold on to them. A value may be a tensor or an array (`np.asarray` takes both).
+# - `state_dict(module)`: a dict from path to a **detached** tensor (`tensor.detach()`), for every module:
+#   first its `_parameters`, then its `_buffers`. Here a shared parameter appears under *each* of its names.
+# - `load_state_dict(module, state, strict)`: names that are missing or unexpected raise a `KeyError` that
+#   says which (with `strict=False` they are passed over); another shape raises a `ValueError`, always.
+#   Nothing is changed before everything is checked. Then copy the numbers **into** the existing arrays:
+#   `array[...] = new`. Do not replace the arrays: an optimizer will hold on to them. A value may be a tensor
+#   or an array (`np.asarray` takes both).
+
 
 # %% role="exercise" id="layers-state"
 def state_dict(module):
@@ -544,7 +645,9 @@ def load_state_dict(module, state, strict=True):
     new = {name: np.asarray(state[name]) for name in own if name in state}
     for name, array in new.items():
         if array.shape != own[name].shape:
-            raise ValueError(f"'{name}' has shape {own[name].shape} in the model, but {array.shape} in the state.")
+            raise ValueError(
+                f"'{name}' has shape {own[name].shape} in the model, but {array.shape} in the state."
+            )
     for name, array in new.items():
         own[name].data[...] = array
     ### END SOLUTION
@@ -553,22 +656,43 @@ def load_state_dict(module, state, strict=True):
 # %% role="check" id="check-layers-state" exercise="layers-state" points=4
 model, other = Sequential(Linear(3, 2), ReLU(), Linear(2, 1)), Sequential(Linear(3, 2), ReLU(), Linear(2, 1))
 names = list(model.state_dict())
-expect("names of the state", names, ["0.weight", "0.bias", "2.weight", "2.bias"], "Path and name; a layer without parameters has none.")
+expect(
+    "names of the state",
+    names,
+    ["0.weight", "0.bias", "2.weight", "2.bias"],
+    "Path and name; a layer without parameters has none.",
+)
 held, before = other[0].weight, other[0].weight.numpy()
 other.load_state_dict(model.state_dict())
 x = Tensor(np.arange(6.0).reshape(2, 3))
-expect("the other model's output, after loading", other(x), model(x).numpy(), "The same numbers, the same output.")
-assert held is other[0].weight and before is held.numpy(), "The array was replaced; expected: filled in place, with array[...] = new."
+expect(
+    "the other model's output, after loading",
+    other(x),
+    model(x).numpy(),
+    "The same numbers, the same output.",
+)
+in_place = held is other[0].weight and before is held.numpy()
+assert in_place, "The array was replaced; expected: filled in place, with array[...] = new."
 model[0].weight.numpy()[...] = 0
-assert other[0].weight.numpy().any(), "The two models share their memory now; expected: a copy of the numbers."
-expect_error("a name is missing", KeyError, lambda: other.load_state_dict({}), "strict: every name must be there.")
+assert other[0].weight.numpy().any(), (
+    "The two models share their memory now; expected: a copy of the numbers."
+)
+expect_error(
+    "a name is missing", KeyError, lambda: other.load_state_dict({}), "strict: every name must be there."
+)
 wrong = {**model.state_dict(), "0.weight": np.zeros((2, 2))}
-expect_error("another shape", ValueError, lambda: other.load_state_dict(wrong), "Shapes must be equal, even if they would broadcast.")
+expect_error(
+    "another shape",
+    ValueError,
+    lambda: other.load_state_dict(wrong),
+    "Shapes must be equal, even if they would broadcast.",
+)
 other.load_state_dict({"2.bias": np.array([7.0]), "more": np.zeros(1)}, strict=False)
 expect("2.bias after strict=False", other[2].bias, np.array([7.0]), "strict=False takes what fits.")
 
 # %% [markdown]
-# A trap that PyTorch has too: `state_dict()` does not copy. It shows the very numbers that go on being trained. Who wants to keep the best model must copy them:
+# A trap that PyTorch has too: `state_dict()` does not copy. It shows the very numbers that go on being
+# trained. Who wants to keep the best model must copy them:
 
 # %%
 model = Sequential(Linear(2, 2))
@@ -580,7 +704,8 @@ print("shown :", best["0.bias"].numpy(), "\ncopied:", kept["0.bias"])
 # %% [markdown]
 # ## What it costs
 #
-# `Linear(in, out)` keeps `in * out + out` numbers and does `2 * in * out` operations for each sample. For a classic on MNIST:
+# `Linear(in, out)` keeps `in * out + out` numbers and does `2 * in * out` operations for each sample. For a
+# classic on MNIST:
 
 # %%
 model = Sequential(Flatten(), Linear(784, 128), ReLU(), Dropout(0.2), Linear(128, 10))
@@ -588,15 +713,19 @@ print(model)
 for name, parameter in model.named_parameters():
     print(f"{name:10} {parameter.shape!s:11} {parameter.numel():>7,} numbers")
 total = sum(parameter.numel() for parameter in model.parameters())
-print(f"{total:,} numbers, {4 * total / 1e6:.2f} MB; to train it with Adam takes four times that: the gradient and two averages")
+print(
+    f"{total:,} numbers, {4 * total / 1e6:.2f} MB; "
+    "to train it with Adam takes four times that: the gradient and two averages"
+)
 print(f"one image: {2 * (784 * 128 + 128 * 10):,} operations")
 
 # %% [markdown]
 # ## How PyTorch does it
 #
-# `torch.nn.Module` works by the same trick, in Python: `__setattr__` notes parameters, buffers and modules in three dicts of these very names, `__getattr__` finds them again.
-# `Linear.weight` is `(out, in)` there too, so a `state_dict` of yours loads into a PyTorch model and back. What it has in addition: hooks, devices, dtypes,
-# and some hundred more layers.
+# `torch.nn.Module` works by the same trick, in Python: `__setattr__` notes parameters, buffers and modules in
+# three dicts of these very names, `__getattr__` finds them again. `Linear.weight` is `(out, in)` there too,
+# so a `state_dict` of yours loads into a PyTorch model and back. What it has in addition: hooks, devices,
+# dtypes, and some hundred more layers.
 
 # %% [markdown]
 # ## What comes next?
@@ -615,8 +744,9 @@ print("it is   :", labels[:15])
 print(f"right   : {(answers == labels).mean():.1%}")
 
 # %% [markdown]
-# As good as guessing: every weight is random. Before anything can improve, something has to say *how wrong* an answer is, as one number. What would you compute? Write your guess
-# down before you go on; it is kept with your work, and costs nothing. (First, the milestone *perceptron* waits: `tito milestone info perceptron`.)
+# As good as guessing: every weight is random. Before anything can improve, something has to say *how wrong*
+# an answer is, as one number. What would you compute? Write your guess down before you go on; it is kept with
+# your work, and costs nothing. (First, the milestone *perceptron* waits: `tito milestone info perceptron`.)
 
 # %%
 my_guess = ""

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Setup
 #
-# Welcome. In this course you build a deep-learning framework, step by step, until your own code reads handwriting and
-# writes text. Nothing is hidden: there is Python, there is numpy, and there is you.
+# Welcome. In this course you build a deep-learning framework, step by step, until your own code reads
+# handwriting and writes text. Nothing is hidden: there is Python, there is numpy, and there is you.
 #
-# This first module takes less than an hour. You will see how the notebooks work, why we use numpy, and how work is handed in. At
-# its end, twenty lines of your own will recognise handwritten digits.
+# This first module takes less than an hour. You will see how the notebooks work, why we use numpy, and how
+# work is handed in. At its end, twenty lines of your own will recognise handwritten digits.
 
 # %% [markdown]
 # ## Is everything there?
@@ -25,10 +25,12 @@ print("matplotlib", matplotlib.__version__)
 # %% [markdown]
 # ## How a module works
 #
-# - **Grey text and given cells** are for reading and running. Given cells are locked; the course relies on them.
+# - **Grey text and given cells** are for reading and running. Given cells are locked; the course relies on
+#   them.
 # - **Exercises** say `# YOUR CODE HERE` and raise `NotImplementedError`. Replace both lines.
-# - **Checks** come after. If one fails, it says what was tried, what came, what was expected, and the rule. Your
-#   mark is computed later, from other numbers, so passing by luck does not help, and printing does not hurt.
+# - **Checks** come after. If one fails, it says what was tried, what came, what was expected, and the rule.
+#   Your mark is computed later, from other numbers, so passing by luck does not help, and printing does not
+#   hurt.
 #
 # Work from top to bottom. When something is odd: menu *Kernel*, *Restart Kernel and Run All Cells*.
 
@@ -42,8 +44,8 @@ import numpy as np
 # %% [markdown]
 # ## Arrays
 #
-# A Python list of numbers is a list of *pointers* to number objects, each some 28 bytes. A numpy array is the bare numbers in one
-# block of memory, all of the same *dtype*, with a *shape* that says how to read them:
+# A Python list of numbers is a list of *pointers* to number objects, each some 28 bytes. A numpy array is the
+# bare numbers in one block of memory, all of the same *dtype*, with a *shape* that says how to read them:
 
 # %%
 table = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
@@ -55,9 +57,10 @@ print("second row", table[1], "| last column", table[:, -1], "| sum of each colu
 # %% [markdown]
 # ### Exercise: `memory_bytes`
 #
-# Will it fit? Whoever trains networks asks this every day. Compute the bytes of an array **without creating it**: the
-# number of elements is the product of the sizes in the shape (an empty shape `()` is a single number: 1 element), and
-# `np.dtype(dtype).itemsize` is the bytes of one element. Return a Python `int`.
+# Will it fit? Whoever trains networks asks this every day. Compute the bytes of an array **without creating
+# it**: the number of elements is the product of the sizes in the shape (an empty shape `()` is a single
+# number: 1 element), and `np.dtype(dtype).itemsize` is the bytes of one element. Return a Python `int`.
+
 
 # %% role="exercise" id="setup-memory"
 def memory_bytes(shape, dtype="float32"):
@@ -77,7 +80,12 @@ expect("memory_bytes((2, 3))", memory_bytes((2, 3)), 24, "2 * 3 elements, 4 byte
 expect("memory_bytes(())", memory_bytes(()), 4, "An empty shape is one number.")
 expect("memory_bytes((5, 0))", memory_bytes((5, 0)), 0, "5 * 0 elements are none.")
 expect("memory_bytes((10,), 'float64')", memory_bytes((10,), "float64"), 80, "A float64 has 8 bytes.")
-expect("memory_bytes((60000, 28, 28), 'uint8')", memory_bytes((60000, 28, 28), "uint8"), 47040000, "A uint8 has 1 byte.")
+expect(
+    "memory_bytes((60000, 28, 28), 'uint8')",
+    memory_bytes((60000, 28, 28), "uint8"),
+    47040000,
+    "A uint8 has 1 byte.",
+)
 
 # %% [markdown]
 # If that cell printed nothing, it passed. Silence is good news.
@@ -92,8 +100,10 @@ expect("memory_bytes((60000, 28, 28), 'uint8')", memory_bytes((60000, 28, 28), "
 #
 # ### Exercise: `dot_loop` and `dot`
 #
-# Write it twice: as a loop over the elements in plain Python, and *vectorised*, with numpy and no loop. Both return a number.
-# Vectors of different lengths raise a `ValueError`, in both; do not let a loop quietly stop at the shorter one.
+# Write it twice: as a loop over the elements in plain Python, and *vectorised*, with numpy and no loop. Both
+# return a number. Vectors of different lengths raise a `ValueError`, in both; do not let a loop quietly stop
+# at the shorter one.
+
 
 # %% role="exercise" id="setup-dot"
 def dot_loop(a, b):
@@ -121,15 +131,23 @@ for function in (dot_loop, dot):
     name = function.__name__
     expect(f"{name}([1, 2, 3], [4, -5, 6])", function(a, b), np.float64(12), "1*4 + 2*(-5) + 3*6")
     expect(f"{name}([], [])", function(a[:0], b[:0]), np.float64(0), "A sum of nothing is 0.")
-    expect_error(f"{name}([1, 2], [4, -5, 6])", ValueError, lambda f=function: f(a[:2], b), "The lengths must be equal.")
+    expect_error(
+        f"{name}([1, 2], [4, -5, 6])",
+        ValueError,
+        lambda f=function: f(a[:2], b),
+        "The lengths must be equal.",
+    )
 
 # %% [markdown]
-# Which one is faster, and by how much? Do not believe, measure. A single measurement is noisy, because the computer does other
-# things too. Such disturbances only ever make it *slower*, so the **smallest** of several times is the honest one.
+# Which one is faster, and by how much? Do not believe, measure. A single measurement is noisy, because the
+# computer does other things too. Such disturbances only ever make it *slower*, so the **smallest** of several
+# times is the honest one.
 #
 # ### Exercise: `seconds`
 #
-# Call `function(*arguments)` `repeat` times, measure each call with `time.perf_counter()`, and return the smallest time.
+# Call `function(*arguments)` `repeat` times, measure each call with `time.perf_counter()`, and return the
+# smallest time.
+
 
 # %% role="exercise" id="setup-seconds"
 def seconds(function, *arguments, repeat=5):
@@ -147,10 +165,17 @@ def seconds(function, *arguments, repeat=5):
 # %% role="check" id="check-setup-seconds" exercise="setup-seconds" points=2
 calls = []
 took = seconds(calls.append, "called", repeat=3)
-expect("calls of seconds(f, 'called', repeat=3)", calls, ["called"] * 3, "The function is called `repeat` times, with its arguments.")
+expect(
+    "calls of seconds(f, 'called', repeat=3)",
+    calls,
+    ["called"] * 3,
+    "The function is called `repeat` times, with its arguments.",
+)
 assert isinstance(took, float), f"seconds returned {took!r}; expected a float, the smallest time."
 took = seconds(time.sleep, 0.01, repeat=2)
-assert 0.009 < took < 1, f"sleeping for 0.01 s took {took:.4f} s by your measure; expected is a little more than 0.01."
+assert 0.009 < took < 1, (
+    f"sleeping for 0.01 s took {took:.4f} s by your measure; expected is a little more than 0.01."
+)
 
 # %% [markdown]
 # Now the picture. Both axes are logarithmic: one step up is ten times slower.
@@ -170,20 +195,22 @@ plt.xlabel("length of the vectors")
 plt.ylabel("seconds")
 plt.legend()
 plt.show()
-print(f"At length {lengths[-1]:,} numpy is {loop_times[-1] / numpy_times[-1]:,.0f} times faster on this machine.")
+print(
+    f"At length {lengths[-1]:,} numpy is {loop_times[-1] / numpy_times[-1]:,.0f} times faster, here and now."
+)
 
 # %% [markdown]
 # ### What it costs
 #
-# The work is the same: n multiplications, n additions. In the loop, each takes some 50 to 100 ns, for Python looks up what
-# `*` means for these two objects, creates a new number object, and throws it away. numpy asks once, then runs compiled code over the
-# bare numbers. At length 1 it gains nothing: the asking itself takes most of the time. Keep that in mind: *few operations on many
-# numbers* are fast.
+# The work is the same: n multiplications, n additions. In the loop, each takes some 50 to 100 ns, for Python
+# looks up what `*` means for these two objects, creates a new number object, and throws it away. numpy asks
+# once, then runs compiled code over the bare numbers. At length 1 it gains nothing: the asking itself takes
+# most of the time. Keep that in mind: *few operations on many numbers* are fast.
 
 # %% [markdown]
 # ## A first real thing: recognising digits
 #
-# Here are real handwritten digits, 8 by 8 pixels with grey values; the first 1,000 or so come with the answer.
+# Here are real handwritten digits, 8 by 8 pixels with grey values; 1,437 of them come with the answer.
 
 # %%
 from course.datasets import load
@@ -203,18 +230,21 @@ for axis, image, label in zip(axes, train_images, train_labels, strict=False):
 plt.show()
 
 # %% [markdown]
-# The simplest idea that works: an unknown image is the same digit as the known image that is *nearest* to it, where an
-# image is a point with 64 coordinates, and near is the (squared) distance
+# The simplest idea that works: an unknown image is the same digit as the known image that is *nearest* to it,
+# where an image is a point with 64 coordinates, and near is the (squared) distance
 #
 # $$ d(a, b) = \sum_i (a_i - b_i)^2 . $$
 #
 # ### Exercise: `distances` and `nearest_labels`
 #
-# - `distances(a, b)`: `a` has shape `(n, k)`, `b` has shape `(m, k)`; the result has shape `(n, m)`: element `(i, j)` is the squared distance of row `i` of
-#   `a` from row `j` of `b`. No Python loop over rows: `a[:, None, :] - b[None, :, :]` has shape `(n, m, k)`, each row of
-#   `a` against each of `b`. (This is *broadcasting*; the next module takes it apart.)
-# - `nearest_labels(known, labels, unknown)`: for each row of `unknown` the label of the nearest row of `known`. `argmin` along the right axis
-#   says where the smallest is. If two are equally near, the first counts.
+# - `distances(a, b)`: `a` has shape `(n, k)`, `b` has shape `(m, k)`; the result has shape `(n, m)`: element
+#   `(i, j)` is the squared distance of row `i` of `a` from row `j` of `b`. No Python loop over rows: `a[:,
+#   None, :] - b[None, :, :]` has shape `(n, m, k)`, each row of `a` against each of `b`. (This is
+#   *broadcasting*; the next module takes it apart.)
+# - `nearest_labels(known, labels, unknown)`: for each row of `unknown` the label of the nearest row of
+#   `known`. `argmin` along the right axis says where the smallest is. If two are equally near, the first
+#   counts.
+
 
 # %% role="exercise" id="setup-nearest"
 def distances(a, b):
@@ -234,35 +264,56 @@ def nearest_labels(known, labels, unknown):
 # %% role="check" id="check-setup-nearest" exercise="setup-nearest" points=4
 a, b = np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 1.0]])
 should = np.array([[0.0, 9, 1], [25, 16, 18]])
-expect("distances of (0, 0), (3, 4) from (0, 0), (3, 0), (0, 1)", distances(a, b), should, "Row i of a, column j for row j of b.")
+expect(
+    "distances of (0, 0), (3, 4) from (0, 0), (3, 0), (0, 1)",
+    distances(a, b),
+    should,
+    "Row i of a, column j for row j of b.",
+)
 near = nearest_labels(b, np.array([7, 8, 9]), np.array([[2.0, 1.0], [-1.0, 3.0]]))
-expect("nearest_labels", near, np.array([8, 9]), "(2, 1) is nearest to (3, 0): 8. (-1, 3) is nearest to (0, 1): 9.")
-expect("an unknown one that is known", nearest_labels(b, np.array([7, 8, 9]), b), np.array([7, 8, 9]), "Distance 0 is the nearest.")
+expect(
+    "nearest_labels",
+    near,
+    np.array([8, 9]),
+    "(2, 1) is nearest to (3, 0): 8. (-1, 3) is nearest to (0, 1): 9.",
+)
+expect(
+    "an unknown one that is known",
+    nearest_labels(b, np.array([7, 8, 9]), b),
+    np.array([7, 8, 9]),
+    "Distance 0 is the nearest.",
+)
 
 # %%
 start = time.perf_counter()
 guesses = nearest_labels(train_images, train_labels, test_images)
 took = time.perf_counter() - start
-print(f"{(guesses == test_labels).mean():.1%} of {len(test_labels)} digits are right, {took / len(test_labels) * 1e3:.2f} ms each")
+print(
+    f"{(guesses == test_labels).mean():.1%} of {len(test_labels)} digits are right, "
+    f"{took / len(test_labels) * 1e3:.2f} ms each"
+)
 
 # %% [markdown]
 # ## How PyTorch does it
 #
-# `torch.cdist(a, b)` computes distances like yours (without the square), and `torch.tensor` holds the numbers as numpy does. Your `seconds` exists
-# as `torch.utils.benchmark.Timer`, which repeats and takes the median. And for vision models that answer 'which known picture is this most
-# like?', nearest neighbours are in use to this day; only the 64 grey values are replaced by numbers that a network has learned.
+# `torch.cdist(a, b)` computes distances like yours (without the square), and `torch.tensor` holds the numbers
+# as numpy does. Your `seconds` exists as `torch.utils.benchmark.Timer`, which repeats and takes the median.
+# And for vision models that answer 'which known picture is this most like?', nearest neighbours are in use to
+# this day; only the 64 grey values are replaced by numbers that a network has learned.
 
 # %% [markdown]
 # ## Handing in
 #
-# Save the notebook (Ctrl+S). Then open a terminal (menu *File*, *New*, *Terminal*) and type these, one at a time:
+# Save the notebook (Ctrl+S). Then open a terminal (menu *File*, *New*, *Terminal*) and type these, one at a
+# time:
 #
 #     tito test setup       runs the checks of this notebook
 #     tito export setup     puts your functions into your own package, tinytorch/setup.py
 #     tito submit setup     hands the notebook in, and shows the mark with its reasons
 #     tito status           where you are, and what is next
 #
-# You may submit as often as you like. **Export matters**: the next module imports what you exported from this one. From then on you stand on your own work.
+# You may submit as often as you like. **Export matters**: the next module imports what you exported from this
+# one. From then on you stand on your own work.
 
 # %% [markdown]
 # ## What comes next?
@@ -276,9 +327,10 @@ print(f"moved by one pixel: {(guesses == test_labels).mean():.1%} are right")
 print(f"to answer at all, it carries {memory_bytes(train_images.shape):,} bytes of examples with it")
 
 # %% [markdown]
-# It has learned nothing: it compares with everything it ever saw. To *learn*, a program has to find out how each number in it should
-# change to make a result better. A numpy array cannot help with this. What would it have to remember? Write your guess down before
-# you open the next module; it is kept with your work, and costs nothing.
+# It has learned nothing: it compares with everything it ever saw. To *learn*, a program has to find out how
+# each number in it should change to make a result better. A numpy array cannot help with this. What would it
+# have to remember? Write your guess down before you open the next module; it is kept with your work, and
+# costs nothing.
 
 # %%
 my_guess = ""

@@ -1,21 +1,22 @@
 # %% [markdown]
 # # Tensor
 #
-# A *tensor* is an array of numbers with any number of dimensions: a loss has 0, a list of labels 1, a table 2,
-# a batch of colour images 4. Every model, however large, is tensors going into operations and tensors coming
-# out. In this module you build the class `Tensor` and its operations. Everything later stands on them.
+# A *tensor* is an array of numbers with any number of dimensions: a loss has 0, a list of labels 1, a table
+# 2, a batch of colour images 4. Every model, however large, is tensors going into operations and tensors
+# coming out. In this module you build the class `Tensor` and its operations. Everything later stands on them.
 #
-# You will write: creation, broadcasting, arithmetic, matrix product, indexing, reshape, transpose, reductions.
+# You will write: creation, broadcasting, arithmetic, matrix product, indexing, reshape, transpose,
+# reductions.
 
 # %% [markdown] track="discovery"
 # ## Where we come from
 #
-# In *setup* you recognised digits with plain numpy: fast, and it had learned nothing. To learn, a program must know
-# *which operations made a number*, so that it can ask what to change. A numpy array does not remember that:
+# In *setup* you recognised digits with plain numpy: fast, and it had learned nothing. To learn, a program
+# must know *which operations made a number*, so that it can ask what to change. A numpy array does not
+# remember that:
 
 # %% track="discovery"
 import numpy as np
-
 from tinytorch.setup import distances, seconds
 
 images = np.ones((50, 64))
@@ -26,12 +27,12 @@ print("does the result know how it came about?", hasattr(result, "grad"))
 # %% [markdown] track="immediate"
 # ## Where we come from
 #
-# In *setup* you recognised digits with plain numpy: fast, and it had learned nothing. To learn, a program must know
-# *which operations made a number*, so that it can ask what to change. A numpy array does not remember that:
+# In *setup* you recognised digits with plain numpy: fast, and it had learned nothing. To learn, a program
+# must know *which operations made a number*, so that it can ask what to change. A numpy array does not
+# remember that:
 
 # %% track="immediate"
 import numpy as np
-
 from tinytorch.setup import distances, seconds
 
 images = np.ones((50, 64))
@@ -42,8 +43,8 @@ print("does the result know how it came about?", hasattr(result, "grad"))
 # %% [markdown] track="core"
 # ## Where we start
 #
-# You need Python and a little numpy, no more. numpy computes fast, but an array does not remember *which operations
-# made it*. To learn, a program must know that, so that it can ask what to change:
+# You need Python and a little numpy, no more. numpy computes fast, but an array does not remember *which
+# operations made it*. To learn, a program must know that, so that it can ask what to change:
 
 # %% track="core"
 import numpy as np
@@ -53,16 +54,17 @@ print("dtype", result.dtype)
 print("does the result know how it came about?", hasattr(result, "grad"))
 
 # %% [markdown]
-# Two things to change, then: `float32` instead of `float64` (half the memory, about twice the speed, and precise
-# enough), and a place where each operation passes by, so that somebody can take notes.
+# Two things to change, then: `float32` instead of `float64` (half the memory, about twice the speed, and
+# precise enough), and a place where each operation passes by, so that somebody can take notes.
 #
 # ## One place where every operation passes
 #
 # The next cell is given; the rest of the course relies on it, so it is locked. Read it slowly, it is short.
 #
 # - An **`Op`** is one use of an operation. Its `forward` takes numpy arrays and gives a numpy array.
-# - **`apply(op, *tensors)`** is the *only* way from tensors to a new tensor. It takes out the arrays, calls `forward`,
-#   and wraps the result. If a *tape* is plugged in, the tape is told: this operation, these inputs, this output.
+# - **`apply(op, *tensors)`** is the *only* way from tensors to a new tensor. It takes out the arrays, calls
+#   `forward`, and wraps the result. If a *tape* is plugged in, the tape is told: this operation, these
+#   inputs, this output.
 # - Nothing records today. Later, *autograd* plugs in a tape here, and what you write now learns to
 #   differentiate itself without a changed line.
 
@@ -80,9 +82,9 @@ _tape = None
 class Op:
     """One use of an operation: how numpy computes it, and what its derivative needs.
 
-    The derivative, `vjp(g)`, takes the gradient of the output and gives the gradient of each input. An operation
-    either brings its own, or one is registered under its class name: rule(op, g) finds the arrays of the
-    forward pass in op.inputs and op.output (kept while a tape is plugged in).
+    The derivative, `vjp(g)`, takes the gradient of the output and gives the gradient of each input. An
+    operation either brings its own, or one is registered under its class name: rule(op, g) finds the arrays
+    of the forward pass in op.inputs and op.output (kept while a tape is plugged in).
     """
 
     inputs = ()
@@ -133,9 +135,9 @@ def apply(op, *inputs):
 # %% [markdown]
 # ## Creating a tensor
 #
-# `Tensor` itself is given as well: it keeps `data` (a numpy array), has a slot `grad` for later, and
-# hands each operator to `apply`. `a + b` is `apply(Add(), a, b)`; `Add` and the others are yours to write.
-# The methods carry PyTorch's names and arguments: `dim` where numpy says `axis`, `keepdim` for `keepdims`.
+# `Tensor` itself is given as well: it keeps `data` (a numpy array), has a slot `grad` for later, and hands
+# each operator to `apply`. `a + b` is `apply(Add(), a, b)`; `Add` and the others are yours to write. The
+# methods carry PyTorch's names and arguments: `dim` where numpy says `axis`, `keepdim` for `keepdims`.
 
 # %% role="given" id="tensor-class"
 MaxResult = namedtuple("MaxResult", ["values", "indices"])
@@ -348,8 +350,8 @@ def _sizes(sizes):
 # Your first part decides what a tensor's `data` is. Return a **new** numpy array of the given dtype:
 #
 # - `as_array(3)` has shape `()`; `as_array([[1, 2], [3, 4]])` has shape `(2, 2)`; both are float32.
-# - A numpy array is copied: who changes the original afterwards must not change the tensor. (`np.array` copies,
-#   `np.asarray` does not if it can avoid it.)
+# - A numpy array is copied: who changes the original afterwards must not change the tensor. (`np.array`
+#   copies, `np.asarray` does not if it can avoid it.)
 # - A `Tensor` is taken apart: use its `data`.
 
 
@@ -439,8 +441,8 @@ def from_numpy(array):
 # *broadcast*. The rule, from the **last** dimension to the first:
 #
 # 1. A shape that is too short gets 1s in front.
-# 2. Two sizes fit if they are equal, or if one of them is 1. The result has the larger one (if the
-#    other is 0, then 0).
+# 2. Two sizes fit if they are equal, or if one of them is 1. The result has the larger one (if the other is
+#    0, then 0).
 # 3. Everything else is an error, never a guess.
 #
 # The picture shows `(3, 1) + (4,)`: the column is repeated to the right, the row downwards.
@@ -469,9 +471,9 @@ plt.show()
 # %% [markdown]
 # ### Exercise: `broadcast_shapes`
 #
-# Write the rule by hand, for any number of shapes, without asking numpy. Walk over the dimensions from the right:
-# position 1 is the last one, `shape[-1]`. A shape that is shorter than the position has nothing to say there.
-# Sizes that cannot be matched raise a `ValueError` that shows the shapes.
+# Write the rule by hand, for any number of shapes, without asking numpy. Walk over the dimensions from the
+# right: position 1 is the last one, `shape[-1]`. A shape that is shorter than the position has nothing to say
+# there. Sizes that cannot be matched raise a `ValueError` that shows the shapes.
 
 
 # %% role="exercise" id="tensor-broadcast"
@@ -511,9 +513,9 @@ expect_error(
 #
 # ### Exercise: six operations
 #
-# Each `forward` gets numpy arrays, and numpy broadcasts by the rule that you just wrote. One line each; what counts is
-# the pattern, because every operation of this course looks like this: a name, one formula, arrays in, array out.
-# Never change an input: `x += y` would.
+# Each `forward` gets numpy arrays, and numpy broadcasts by the rule that you just wrote. One line each; what
+# counts is the pattern, because every operation of this course looks like this: a name, one formula, arrays
+# in, array out. Never change an input: `x += y` would.
 
 
 # %% role="exercise" id="tensor-arithmetic"
@@ -586,8 +588,8 @@ expect("-[10, 20]", -b, np.array([-10.0, -20]), "Each sign turns.")
 expect("after all that, the input", a, np.array([[1.0, 2], [3, 4]]), "An operation never changes its inputs.")
 
 # %% [markdown]
-# Comparison, exponential and logarithm follow the same pattern, so they are given. A comparison gives a tensor of
-# booleans (a *mask*): `(t > 0).sum()` counts the positive elements.
+# Comparison, exponential and logarithm follow the same pattern, so they are given. A comparison gives a
+# tensor of booleans (a *mask*): `(t > 0).sum()` counts the positive elements.
 
 
 # %% role="given" id="tensor-compare"
@@ -618,16 +620,16 @@ class Log(Op):
 # %% [markdown]
 # ## The matrix product
 #
-# The most important operation of all: nearly all the time of training is spent in it. For `x` of shape `(n, k)` and `y` of
-# shape `(k, m)`, element `(i, j)` of the result is row `i` of `x` against column `j` of `y`:
+# The most important operation of all: nearly all the time of training is spent in it. For `x` of shape `(n,
+# k)` and `y` of shape `(k, m)`, element `(i, j)` of the result is row `i` of `x` against column `j` of `y`:
 #
 # $$ (xy)_{ij} = \sum_{l=1}^{k} x_{il}\, y_{lj} $$
 #
 # ### Exercise: `matmul_loops` and `MatMul`
 #
-# First by hand, with three loops, so that you have seen every multiplication once. Then `MatMul`, with numpy's `@`, which
-# also multiplies stacks of matrices (`(b, n, k) @ (b, k, m)`). In both a `ValueError` if the inner sizes
-# differ (numpy's `@` raises one itself).
+# First by hand, with three loops, so that you have seen every multiplication once. Then `MatMul`, with
+# numpy's `@`, which also multiplies stacks of matrices (`(b, n, k) @ (b, k, m)`). In both a `ValueError` if
+# the inner sizes differ (numpy's `@` raises one itself).
 
 
 # %% role="exercise" id="tensor-matmul"
@@ -678,8 +680,9 @@ expect_error(
 # %% [markdown]
 # ### What it costs
 #
-# `(n, k) @ (k, m)` takes `n·k·m` multiplications and as many additions, but only `n·k + k·m + n·m` numbers of memory: much
-# to compute on little data, which is why a good library comes close to the processor's limit. Yours against numpy's (BLAS), here and now:
+# `(n, k) @ (k, m)` takes `n·k·m` multiplications and as many additions, but only `n·k + k·m + n·m` numbers of
+# memory: much to compute on little data, which is why a good library comes close to the processor's limit.
+# Yours against numpy's (BLAS), here and now:
 
 # %%
 import time
@@ -694,7 +697,8 @@ for n in (16, 32, 64):
         x @ x
     blas = (time.perf_counter() - start) / 100
     print(
-        f"{n}x{n}: {2 * n**3:>7,} operations, loops {loops * 1e3:7.2f} ms, @ {blas * 1e3:.4f} ms: {loops / blas:,.0f} times"
+        f"{n}x{n}: {2 * n**3:>7,} operations, loops {loops * 1e3:7.2f} ms, "
+        f"@ {blas * 1e3:.4f} ms: {loops / blas:,.0f} times"
     )
 
 # %% [markdown]
@@ -702,9 +706,11 @@ for n in (16, 32, 64):
 #
 # ### Exercise: `Index`
 #
-# `t[key]` takes a part: `t[0]`, `t[:, 1:3]`, `t[..., -1]`, `t[mask]`, `t[rows, columns]`. numpy knows all of these.
-# One thing is ours: a key may be, or may contain, a *tensor*, which numpy does not know. Turn such keys into
-# arrays. A float is no index, so a float tensor raises an `IndexError`.
+# `t[key]` takes a part: `t[0]`, `t[:, 1:3]`, `t[..., -1]`, `t[mask]`, `t[rows, columns]`. numpy knows all of
+# these. One thing is ours: a key may be, or may contain, a *tensor*. numpy would convert it by itself,
+# silently, each time it is used; but the operation keeps its key, because its derivative will need it too. So
+# convert once, at the door: in what `as_key` returns, every tensor is replaced by its array. A float is no
+# index, so a float tensor raises an `IndexError`.
 
 
 # %% role="exercise" id="tensor-index"
@@ -747,14 +753,22 @@ expect(
     np.array([3.0, 9]),
     "Two lists of indices are read in pairs: (0, 3) and (2, 1).",
 )
+key = as_key((slice(None), Tensor([1], dtype=np.int64)))
+expect(
+    "type of a tensor in as_key((:, tensor))",
+    type(key[1]).__name__,
+    "ndarray",
+    "In a key, tensors become arrays.",
+)
 expect_error("t[Tensor([0., 1.])]", IndexError, lambda: t[Tensor([0.0, 1.0])], "A float is no index.")
 
 # %% [markdown]
 # ## Reshape and transpose
 #
-# Memory is one long row of numbers. A shape is only a way to read it: 12 numbers are `(3, 4)`, `(4, 3)` or `(2, 6)`.
-# *Reshape* reads the same row with other line lengths. *Transpose* reads it in another order. Neither moves a number; what
-# changes are the *strides*, the bytes from one element to the next along each dimension:
+# Memory is one long row of numbers. A shape is only a way to read it: 12 numbers are `(3, 4)`, `(4, 3)` or
+# `(2, 6)`. *Reshape* reads the same row with other line lengths. *Transpose* reads it in another order.
+# Neither moves a number; what changes are the *strides*, the bytes from one element to the next along each
+# dimension:
 
 # %%
 numbers = np.arange(12, dtype=np.float32)
@@ -771,10 +785,12 @@ for name, view in [
 #
 # ### Exercises: `infer_shape` and `swap_dims`
 #
-# - `infer_shape(numel, shape)`: one size may be `-1`, 'whatever is left'. Return the complete shape. `ValueError` if two are -1,
-#   or if the sizes do not multiply to `numel` (or, with 0 elements, if -1 could be anything).
+# - `infer_shape(numel, shape)`: one size may be `-1`, 'whatever is left'. Return the complete shape.
+#   `ValueError` if two are -1, or if the sizes do not multiply to `numel` (or, with 0 elements, if -1 could
+#   be anything).
 # - `swap_dims(ndim, dim0, dim1)`: the order of dimensions in which `dim0` and `dim1` have changed places:
-#   `swap_dims(3, 0, 1)` is `(1, 0, 2)`. Negative dimensions count from the end; one that does not exist raises `IndexError`.
+#   `swap_dims(3, 0, 1)` is `(1, 0, 2)`. Negative dimensions count from the end; one that does not exist
+#   raises `IndexError`.
 
 
 # %% role="exercise" id="tensor-reshape"
@@ -857,8 +873,9 @@ expect_error("swap_dims(2, 0, 2)", IndexError, lambda: swap_dims(2, 0, 2), "Two 
 # %% [markdown]
 # ## Reductions
 #
-# `sum`, `mean` and `max` make fewer numbers of many. `dim` says which dimension **goes away** (one, several as a tuple, or
-# `None` for all); `keepdim=True` leaves it as size 1, so that the result still broadcasts against the original.
+# `sum`, `mean` and `max` make fewer numbers of many. `dim` says which dimension **goes away** (one, several
+# as a tuple, or `None` for all); `keepdim=True` leaves it as size 1, so that the result still broadcasts
+# against the original.
 #
 # ### Exercise: `Sum`, `Mean`, `Max`
 #
@@ -936,13 +953,13 @@ expect("t.max(dim=1).indices", indices, np.array([2, 2]), "Where it is in its ro
 #
 # ### Exercise: `standardize`
 #
-# Data come in all units: metres, years, grey values from 0 to 255. Before a network sees them, they are brought to mean 0 and
-# standard deviation 1, along `dim`:
+# Data come in all units: metres, years, grey values from 0 to 255. Before a network sees them, they are
+# brought to mean 0 and standard deviation 1, along `dim`:
 #
 # $$ z = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad \sigma^2 = \text{mean of } (x - \mu)^2 $$
 #
-# Use your own tensor's operations only, no numpy. `keepdim=True` is your friend. `eps` keeps a constant column from a
-# division by zero.
+# Use your own tensor's operations only, no numpy. `keepdim=True` is your friend. `eps` keeps a constant
+# column from a division by zero.
 
 
 # %% role="exercise" id="tensor-standardize"
@@ -979,7 +996,8 @@ expect(
 # %% [markdown]
 # ## Look through the dispatch point
 #
-# You wrote `standardize` without a thought of tapes. And yet a tape can watch it, because everything went through `apply`:
+# You wrote `standardize` without a thought of tapes. And yet a tape can watch it, because everything went
+# through `apply`:
 
 
 # %%
@@ -1000,10 +1018,11 @@ former = plug_in(former)
 #
 # ## How PyTorch does it
 #
-# The same, in C++. `torch.add` goes through *the dispatcher*, which looks up the kernel for the device (CPU, GPU) and dtype,
-# and, where gradients are wanted, calls autograd first, which takes its notes. Views, strides and broadcasting are as you
-# know them now; `torch.broadcast_shapes`, `keepdim` and `max(dim)` with values and indices exist by these very names. One
-# difference: `torch.tensor([1, 2])` infers int64, while ours is float32 unless you say `dtype=`.
+# The same, in C++. `torch.add` goes through *the dispatcher*, which looks up the kernel for the device (CPU,
+# GPU) and dtype, and, where gradients are wanted, calls autograd first, which takes its notes. Views, strides
+# and broadcasting are as you know them now; `torch.broadcast_shapes`, `keepdim` and `max(dim)` with values
+# and indices exist by these very names. One difference: `torch.tensor([1, 2])` infers int64, while ours is
+# float32 unless you say `dtype=`.
 
 # %% [markdown]
 # ## What comes next?
@@ -1017,8 +1036,9 @@ one_step = x @ (first @ second)
 print("largest difference:", float(abs((two_steps - one_step).data).max()))
 
 # %% [markdown]
-# Two layers, 112 numbers, and they do nothing that one with 12 could not do. A hundred layers would not either. What is missing
-# between them? Write your guess down before you open the next module; it is kept with your work, and costs nothing.
+# Two layers, 112 numbers, and they do nothing that one with 12 could not do. A hundred layers would not
+# either. What is missing between them? Write your guess down before you open the next module; it is kept with
+# your work, and costs nothing.
 
 # %%
 my_guess = ""

@@ -1,0 +1,289 @@
+"""The modules as a student meets them: the reference gets all points, an untouched one none, a wrong one fewer."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import json
+import os
+import runpy
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from course import manifest as manifests
+from course.builder import notebook
+from course.builder.source import read
+from course.export import assemble
+from course.manifest import HERE
+from course.probing import OutputError, Probe, collect, generator, normalise
+from course.tests.mutants import MUTANTS
+
+MANIFEST = manifests.load(HERE / "course.yml")
+SLUGS = ("setup", "tensor", "activations", "layers")
+SEED = 20
+
+
+@functools.cache
+def cells(slug):
+    return read(HERE / "modules" / f"{slug}.py", MANIFEST.tracks)
+
+
+def exported(slug, solve):
+    """The module's source, as it is exported from a notebook in which `solve(cell)` is each exercise's text."""
+    official = notebook.student(slug, "discovery", cells(slug))
+    written = notebook._notebook(slug, "discovery", cells(slug), solve)
+    return assemble(official, written).source
+
+
+@functools.cache
+def reference(slug):
+    return exported(slug, lambda cell: cell.solved())
+
+
+@functools.cache
+def probes(slug) -> list[Probe]:
+    return collect(runpy.run_path(str(HERE / "probes" / f"{slug}.py")))
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A function that makes a `tinytorch` of the reference with one module replaced, and imports it."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two mutants in one second look alike to the cache
+    shutil.copytree(HERE / "skeleton" / "tinytorch", tmp_path / "tinytorch")
+
+    def put(changed="", source=""):
+        for slug in SLUGS:
+            (tmp_path / "tinytorch" / f"{slug}.py").write_text(source if slug == changed else reference(slug))
+        forget()
+
+    yield put
+    forget()
+
+
+def forget():
+    for name in [name for name in sys.modules if name.split(".")[0] == "tinytorch"]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+def outputs(slug, checks=None):
+    """What the probes give on the package as it is now: arrays, or None where they failed."""
+    found = {}
+    for each in probes(slug):
+        if checks is None or each.check in checks:
+            try:
+                found[each.name] = normalise(each.function(generator(SEED, each.name)))
+            except OutputError:
+                found[each.name] = None
+            except Exception:
+                found[each.name] = None
+    return found
+
+
+@functools.cache
+def expected(slug):
+    """What the probes give on the reference. Call it only while the reference is in force."""
+    return outputs(slug)
+
+
+def passes(each: Probe, got, wanted):
+    if got is None:
+        return False
+    if each.judge is not None:
+        return each.judge(generator(SEED, each.name), got) is None
+    return got.keys() == wanted.keys() and all(
+        got[name].shape == wanted[name].shape
+        and np.allclose(got[name], wanted[name], rtol=each.rtol, atol=each.atol, equal_nan=True)
+        for name in wanted
+    )
+
+
+def passed(slug, checks=None):
+    """The names of the probes that pass on the package as it is now."""
+    got = outputs(slug, checks)
+    return {p.name for p in probes(slug) if p.name in got and passes(p, got[p.name], expected(slug)[p.name])}
+
+
+@pytest.fixture
+def compared(package):
+    """As `package`, with the reference's outputs known."""
+    package()
+    for slug in SLUGS:
+        expected(slug)
+    return package
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_reference_gets_everything_and_an_untouched_notebook_nothing(slug, compared):
+    assert passed(slug) == {each.name for each in probes(slug)}
+    compared(slug, exported(slug, lambda cell: cell.cleared()))
+    assert passed(slug) == set()
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_each_exercise_is_marked_by_itself(slug, compared):
+    """One exercise left open takes the points of its own check only (or of one that names it as its use)."""
+    uses = {"tensor-arithmetic": "check-tensor-standardize", "tensor-reduce": "check-tensor-standardize",
+            "tensor-create": "everything"}  # fmt: skip
+    for cell in (cell for cell in cells(slug) if cell.role == "exercise"):
+        if uses.get(cell.id) == "everything":
+            continue
+        own = {c.id for c in cells(slug) if c.exercise == cell.id} | {uses.get(cell.id)}
+        if cell.id == "tensor-transpose":  # checked beside reshape, which turns a tensor in one of its probes
+            own.add("check-tensor-reshape")
+        compared(slug, exported(slug, lambda c, o=cell: c.cleared() if c.id == o.id else c.solved()))
+        kept = passed(slug)
+        lost = {p.check for p in probes(slug) if p.name not in kept}
+        assert lost <= own, f"{cell.id} left open also costs {lost - own}"
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # wrong solutions overflow and divide by 0
+@pytest.mark.parametrize("exercise", sorted(MUTANTS))
+def test_a_wrong_solution_loses_points(exercise, compared):
+    slug = exercise.split("-", maxsplit=1)[0]
+    (cell,) = (cell for cell in cells(slug) if cell.id == exercise)
+    checks = {c.id for c in cells(slug) if c.exercise == exercise}
+    all_of_them = {p.name for p in probes(slug) if p.check in checks}
+    survivors = []
+    for old, new in MUTANTS[exercise]:
+        assert old in cell.solved(), f"{exercise}: the solution no longer holds {old!r}"
+        compared(
+            slug,
+            exported(
+                slug, lambda c, o=old, n=new: c.solved().replace(o, n) if c.id == exercise else c.solved()
+            ),
+        )
+        if passed(slug, checks) == all_of_them:
+            survivors.append((old, new))
+    assert not survivors
+
+
+def test_every_exercise_has_three_mutants():
+    exercises = {cell.id for slug in SLUGS for cell in cells(slug) if cell.role == "exercise"}
+    assert exercises == {exercise for exercise, mutants in MUTANTS.items() if len(mutants) >= 3}
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_text_and_code_are_in_balance(slug):
+    since_check = 0
+    for cell in cells(slug):
+        since_check = 0 if cell.role == "check" else since_check + (cell.role == "exercise")
+        assert since_check <= 5, f"{cell.id}: more than five exercises between two checks"
+    text = sum(len(cell.source) for cell in cells(slug) if cell.role == "text" and cell.track is None)
+    code = sum(len(cell.source) for cell in cells(slug) if cell.role != "text" and cell.track is None)
+    assert text <= 3 * code
+
+
+@pytest.mark.parametrize(
+    ("track", "slugs"), [("discovery", SLUGS), ("core", SLUGS[1:]), ("immediate", SLUGS[1:2])]
+)
+def test_a_solved_notebook_runs_top_to_bottom(track, slugs, tmp_path, monkeypatch):
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parent), str(tmp_path)]))
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    shutil.copytree(HERE / "skeleton" / "tinytorch", tmp_path / "tinytorch")
+    if track == "immediate":
+        (tmp_path / "tinytorch" / "setup.py").write_text(reference("setup"))
+    for slug in slugs:
+        solved = notebook._notebook(slug, track, cells(slug), lambda cell: cell.solved())
+        NotebookClient(
+            nbformat.reads(json.dumps(solved), 4),
+            timeout=60,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(tmp_path)}},
+        ).execute()
+        (tmp_path / "tinytorch" / f"{slug}.py").write_text(reference(slug))
+
+
+@pytest.mark.parametrize(
+    ("slug", "before"), [("tensor", "setup"), ("activations", "tensor"), ("layers", "activations")]
+)
+def test_the_bridge_fails_without_the_module_before(slug, before, package, tmp_path):
+    package()
+    (tmp_path / "tinytorch" / f"{before}.py").unlink()
+    bridge = next(c for c in cells(slug) if c.role == "demonstration" and c.track in (None, "discovery"))
+    with pytest.raises(ImportError, match=before):
+        exec(bridge.source, {})
+    package()
+    exec(bridge.source, {})
+
+
+def test_public_names_are_those_of_the_manifest(package):
+    package()
+    for module in MANIFEST.modules.values():
+        for name, path in module.exports.items():
+            home, public = path.rsplit(".", 1)
+            assert name == public
+            assert getattr(importlib.import_module(home), public).__module__ == f"tinytorch.{module.slug}"
+    given = {
+        f"{home}.{name}"
+        for home in ("tinytorch", "tinytorch.nn", "tinytorch.nn.functional")
+        for name in importlib.import_module(home).MODULE_OF
+    }
+    assert given == {path for module in MANIFEST.modules.values() for path in module.exports.values()}
+
+
+def test_a_name_that_is_not_made_yet_says_which_module_makes_it(package, tmp_path):
+    package()
+    (tmp_path / "tinytorch" / "layers.py").unlink()
+    with pytest.raises(ImportError, match="tito export layers"):
+        exec("from tinytorch.nn import Linear", {})
+    with pytest.raises(AttributeError):
+        _ = importlib.import_module("tinytorch").no_such_name
+
+
+def test_a_tape_can_differentiate_what_was_written_before_it(package):
+    """Plays autograd: derivatives registered by name, one tape plugged in, nothing patched."""
+    package()
+    import tinytorch
+    from tinytorch import nn, tensor
+
+    nodes = []
+
+    class Tape:
+        def record(self, op, inputs, output):
+            nodes.append((op, inputs, output))
+
+        def backward(self, result, gradient):
+            grads = {id(result): np.ones(result.shape, np.float32)}
+            for op, inputs, output in reversed(nodes):
+                g = grads.get(id(output))
+                for each, grad in zip(inputs, op.vjp(g) if g is not None else (), strict=False):
+                    grads[id(each)] = grads.get(id(each), 0) + grad
+                    each.grad = grads[id(each)]
+
+    tensor.register_vjp("Tanh")(lambda op, g: (g * (1 - op.output**2),))
+    tensor.register_vjp("Sum")(lambda op, g: (np.broadcast_to(g, op.inputs[0].shape),))
+    tensor.register_vjp("Affine")(
+        lambda op, g: (g @ op.inputs[1], g.T @ op.inputs[0], g.sum(axis=0)),
+    )
+    tinytorch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    x = tinytorch.randn(5, 3)
+    tensor.plug_in(Tape())
+    model(x).sum().backward()
+    tensor.plug_in(None)
+    for parameter in model.parameters():
+        at = tuple(0 for _ in parameter.shape)
+        kept = parameter.data[at].copy()
+        sums = []
+        for step in (1e-2, -1e-2):
+            parameter.data[at] = kept + step
+            sums.append(model(x).sum().item())
+        parameter.data[at] = kept
+        assert parameter.grad[at] == pytest.approx((sums[0] - sums[1]) / 2e-2, rel=1e-2, abs=1e-3)
+
+
+def test_solutions_are_marked_in_exercises_only():
+    for slug in SLUGS:
+        for cell in cells(slug):
+            if cell.role == "exercise":
+                assert "raise NotImplementedError" in cell.cleared()
+                ast.parse(cell.cleared())
