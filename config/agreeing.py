@@ -1,6 +1,6 @@
 """Checks settings against each other and against the machine, once each of them is right by itself.
 
-Every function yields (key to complain at, sentences).
+Every function yields (keys that disagree, sentences); the message goes to the first of them that is set.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from config.units import describe_size, format_size, parse_size
 
 Settings = dict[str, Any]
-Found = Iterator[tuple[str, str]]
+Found = Iterator[tuple[tuple[str, ...], str]]
 
 # Memory of the ceiling that students cannot take: the classroom's own services need about 0.7G.
 SERVICES_MEMORY = parse_size("1G")
@@ -28,7 +28,7 @@ def contradictions(settings: Settings) -> Found:
         yield from _too_little_memory(settings, parse_size(memory), f"ceiling.memory is {memory!r}")
     if isinstance(cpus, (int, float)) and cpus < student["cpus"]:
         yield (
-            "ceiling.cpus",
+            ("ceiling.cpus",),
             f"ceiling.cpus is {cpus:g}, less than one student's {student['cpus']:g} (student.cpus). "
             "Raise the one or lower the other.",
         )
@@ -47,7 +47,7 @@ def beyond_the_machine(settings: Settings, machine: tuple[int, int], ceiling: tu
     has = describe_size(machine[0])
     if memory > machine[0]:
         yield (
-            "ceiling.memory",
+            ("ceiling.memory",),
             f"ceiling.memory is {asked!r}, but the machine has {has}. Lower it, or write a share like 80%.",
         )
     elif asked is None or asked.endswith("%"):
@@ -55,13 +55,13 @@ def beyond_the_machine(settings: Settings, machine: tuple[int, int], ceiling: tu
         yield from _too_little_memory(settings, memory, says)
     if cpus > machine[1]:
         yield (
-            "ceiling.cpus",
+            ("ceiling.cpus",),
             f"ceiling.cpus is {cpus:g}, but the machine has {machine[1]}. "
             "Lower it, or write a share like 50%.",
         )
     elif cpus < student["cpus"]:
         yield (
-            "student.cpus",
+            ("student.cpus", "ceiling.cpus"),
             f"student.cpus is {student['cpus']:g}, but the classroom has {cpus:g} of the "
             f"machine's {machine[1]} CPUs (ceiling.cpus). Lower student.cpus.",
         )
@@ -72,7 +72,7 @@ def _addresses(settings: Settings) -> Found:
     services, students = IPv4Network(network["services_subnet"]), IPv4Network(network["students_subnet"])
     if services.overlaps(students):
         yield (
-            "network.students_subnet",
+            ("network.students_subnet", "network.services_subnet"),
             f"network.students_subnet, {students}, overlaps network.services_subnet, {services}. "
             "Choose two networks that share no address.",
         )
@@ -81,32 +81,32 @@ def _addresses(settings: Settings) -> Found:
         for name, subnet in (("services_subnet", services), ("students_subnet", students)):
             if address in subnet:
                 yield (
-                    key,
+                    (key, f"network.{name}"),
                     f"{key}, {address}, lies in network.{name}, {subnet}, which the classroom uses inside. "
                     "Write an address of the machine itself, or choose another subnet.",
                 )
     meet = pages == figures or ALL_ADDRESSES in (pages, figures)
     if monitoring["enabled"] and meet and monitoring["port"] == network["port"]:
         yield (
-            "monitoring.port",
+            ("monitoring.port", "network.port"),
             f"monitoring.port is {monitoring['port']}, which network.port has taken. "
             "Choose another for one of the two.",
         )
 
 
 def _too_little_memory(settings: Settings, ceiling: int, says: str) -> Found:
-    """`says` how large the ceiling is; the sentence goes on with what does not fit under it."""
+    """`says` how large the ceiling is; the sentence goes on with the larger of what does not fit under it."""
     left = ceiling - SERVICES_MEMORY
-    leaves = f"which leaves {describe_size(left) if left > 0 else 'nothing'}"
-    for key, who, size in (
-        ("student.memory", "one student's server", settings["student"]["memory"]),
-        ("grading.sandbox_memory", "one submission", settings["grading"]["sandbox_memory"]),
-    ):
-        need = parse_size(size)
-        if left < need:
-            yield (
-                "ceiling.memory",
-                f"{says}, {leaves} beside {format_size(SERVICES_MEMORY)} for the classroom's own services, "
-                f"but {who} may use {format_size(need)} ({key}). Lower {key}, or raise ceiling.memory to "
-                f"{format_size(need + SERVICES_MEMORY)}.",
-            )
+    student, sandbox = (
+        ("student.memory", "one student's server", parse_size(settings["student"]["memory"])),
+        ("grading.sandbox_memory", "one submission", parse_size(settings["grading"]["sandbox_memory"])),
+    )
+    key, who, need = sandbox if sandbox[2] > student[2] else student
+    if left < need:
+        yield (
+            ("ceiling.memory", key),
+            f"{says}, which leaves {describe_size(left) if left > 0 else 'nothing'} beside "
+            f"{format_size(SERVICES_MEMORY)} for the classroom's own services, but {who} may use "
+            f"{format_size(need)} ({key}). Lower {key}, or raise ceiling.memory to "
+            f"{format_size(need + SERVICES_MEMORY)}.",
+        )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import difflib
+import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import jsonschema
 
 from config import schema as schemas
-from config.agreeing import Settings, beyond_the_machine, contradictions
+from config.agreeing import Found, Settings, beyond_the_machine, contradictions
 from config.formats import FORMATS
 from config.problems import Problem, SettingsError
 from config.reading import Document, Key
@@ -27,7 +28,7 @@ def check(document: Document) -> Settings:
             each of them is right by itself.
     """
     values = _without_empty_groups(document.values)
-    problems = _schema_problems(values, document)
+    problems = document.problems + _schema_problems(values, document)
     if problems:
         raise SettingsError(document.file, problems)
     settings = _filled(values, schemas.load())
@@ -42,8 +43,11 @@ def check_ceiling(
     _refuse(document, beyond_the_machine(settings, machine, ceiling))
 
 
-def _refuse(document: Document, found: Iterable[tuple[str, str]]) -> None:
-    problems = [Problem(text, document.lines.get(tuple(key.split(".")))) for key, text in found]
+def _refuse(document: Document, found: Found) -> None:
+    problems = []
+    for keys, text in found:
+        lines = (document.lines.get(tuple(key.split("."))) for key in keys)
+        problems.append(Problem(text, next((line for line in lines if line), None)))
     if problems:
         raise SettingsError(document.file, problems)
 
@@ -81,6 +85,7 @@ def _size_bound(too_far: Callable[[int, int], bool]) -> Callable[..., Any]:
     return keyword
 
 
+@functools.cache
 def _validator() -> Any:
     checker = jsonschema.FormatChecker(formats=())
     for name, test in FORMATS.items():
@@ -119,9 +124,7 @@ def _unknown_key(path: Key) -> str:
     close = difflib.get_close_matches(name, siblings, n=1)
     if close:
         return f"{text} Did you mean {'.'.join((*path[:-1], close[0]))}?"
-    close = difflib.get_close_matches(key, leaves, n=1) or [
-        leaf for leaf in leaves if difflib.get_close_matches(name, [leaf.split(".")[-1]], cutoff=0.8)
-    ]
+    close = [leaf for leaf in leaves if difflib.get_close_matches(name, [leaf.split(".")[-1]], cutoff=0.8)]
     if close:
         return f"{text} Did you mean {close[0]}?"
     return f"{text} {path[0] if len(path) > 1 else 'The file'} has: {', '.join(siblings)}."

@@ -24,11 +24,12 @@ _TAB_INDENT = re.compile(r" *\t\s*[^\s#]")
 
 @dataclass
 class Document:
-    """What a file says, and where it says it."""
+    """What a file says, where it says it, and which keys of it cannot be taken (given twice, say)."""
 
     file: str
     values: Any = None
     lines: dict[Key, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
 
 
 class _RefusedError(Exception):
@@ -69,21 +70,20 @@ for _tag, _pattern, _first in (
 
 def read(path: Path, file: str) -> Document:
     """Read `path`, called `file` in messages. Raises SettingsError when it is no readable YAML mapping."""
+    document = Document(file, values={})
     try:
         text = _text(path)
         tabs = [number for number, line in enumerate(text.split("\n"), start=1) if _TAB_INDENT.match(line)]
-        problems = [
-            Problem("the line is indented with a tab. Indent with spaces.", number) for number in tabs
-        ]
-        document = Document(file, values={})
-        if not problems:
-            node = _compose(text)
-            if node is not None and node.tag != "tag:yaml.org,2002:null":
-                document.values = _values(node, (), document.lines, problems)
+        if tabs:
+            problems = [
+                Problem("the line is indented with a tab. Indent with spaces.", number) for number in tabs
+            ]
+            raise SettingsError(file, problems)
+        node = _compose(text)
     except _UnreadableError as error:
-        problems = [error.problem]
-    if problems:
-        raise SettingsError(file, problems)
+        raise SettingsError(file, [error.problem]) from None
+    if node is not None and node.tag != "tag:yaml.org,2002:null":
+        document.values = _values(node, (), document.lines, document.problems)
     return document
 
 
@@ -125,7 +125,9 @@ def _compose(text: str) -> yaml.Node | None:
     except _RefusedError as refused:
         raise _UnreadableError(refused.problem.text, refused.problem.line) from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        # A key without a colon is noticed a line later; the context is where it stands.
+        simple_key = error.context == "while scanning a simple key"
+        mark = error.context_mark if simple_key else error.problem_mark or error.context_mark
         raise _UnreadableError(_not_yaml(error), mark.line + 1 if mark else None) from None
     if isinstance(node, (yaml.SequenceNode, yaml.ScalarNode)) and node.tag != "tag:yaml.org,2002:null":
         raise _UnreadableError(
@@ -145,7 +147,7 @@ def _not_yaml(error: yaml.MarkedYAMLError) -> str:
             "quotes. Groups begin at the margin, their keys two spaces in."
         )
     if "could not find expected ':'" in reason:
-        return "this is not YAML: a key has no colon near here. Write `key: value`."
+        return "this is not YAML: a key has no colon. Write `key: value`."
     return f"this is not YAML: {reason}. Put a text with odd characters in quotes."
 
 
@@ -168,9 +170,9 @@ def _values(node: Any, key: Key, lines: dict[Key, int], problems: list[Problem])
             values[name] = _values(value_node, path, lines, problems)
         return values
     if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            lines[(*key, str(index))] = item.start_mark.line + 1
-        return [_values(item, (*key, str(index)), lines, problems) for index, item in enumerate(node.value)]
+        entries = [((*key, str(index)), entry) for index, entry in enumerate(node.value)]
+        lines.update((path, entry.start_mark.line + 1) for path, entry in entries)
+        return [_values(entry, path, lines, problems) for path, entry in entries]
     text = str(node.value)
     plain: dict[str, Callable[[str], Any]] = {
         "null": lambda _: None,
