@@ -189,5 +189,5 @@ def one_time_passwords(path: Path) -> dict[str, str]:
     """User names and one-time passwords of a roster's new accounts."""
     import csv
 
-    with path.open(newline="") as file:
-        return {row["username"]: row["password"] for row in csv.DictReader(file)}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return {row["username"]: row["one-time password"] for row in csv.DictReader(file)}

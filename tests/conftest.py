@@ -1,0 +1,48 @@
+"""One real classroom for the whole session of tests: deployed as an admin would, and taken away again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.classroom import REPOSITORY, SETTINGS, Classroom, Student, make, run
+
+
+def _remove() -> None:
+    """Take the tests' classroom off the machine; an engine that was there before stays."""
+    pidfile = ["-e", "engine_pidfile=/nonexistent"] if os.environ.get("TT_TEST_ENGINE") == "found" else []
+    run(
+        ".venv/bin/ansible-playbook", "-e", f"settings_file={SETTINGS}", "-e", "purge=true", *pidfile, "ansible/undeploy.yml",
+        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible" / "ansible.cfg")},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def classroom() -> Iterator[Classroom]:
+    """A classroom that `make deploy` made from nothing; what an aborted run left is removed first."""
+    _remove()
+    answer = make("deploy", timeout=1500)
+    assert answer.returncode == 0, answer.stdout[-6000:] + answer.stderr[-3000:]
+    settings = json.loads(run(".venv/bin/python", "-m", "config.settings", "ansible", "--config", str(SETTINGS)).stdout)
+    yield Classroom(settings["classroom"], settings["environment"])
+    if os.environ.get("TT_TEST_KEEP") != "yes":
+        _remove()
+
+
+@pytest.fixture(scope="session")
+def ada(classroom: Classroom) -> Student:
+    """A student with a running server and the course's first notebooks."""
+    (student,) = classroom.enrol("ada")
+    student.start_server()
+    return student
+
+
+@pytest.fixture(scope="session")
+def mallory(classroom: Classroom) -> Student:
+    """A student who means harm, with a running server."""
+    (student,) = classroom.enrol("mallory")
+    student.start_server()
+    return student

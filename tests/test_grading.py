@@ -1,0 +1,172 @@
+"""Submissions from a student's container, through API, queue, worker and sandbox, to the mark and nbgrader's gradebook."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.classroom import Classroom, Student
+from tests.nbgrader_course import NbgraderCourse
+from tests.submissions import CHEATS, Notebook, cheating, notebook, right, wrong
+
+SUBMIT = (
+    'curl -sS -w "\\n%{http_code}" -X POST -H "Authorization: token $JUPYTERHUB_API_TOKEN" '
+    '-H "Content-Type: application/json" --data-binary @- "$TT_GRADING_URL"api/submissions/module/'
+)
+
+
+def hand_in(student: Student, slug: str, book: Notebook) -> dict[str, Any]:
+    """Submit as the student's own server does; return the graded submission."""
+    answer = student.shell(SUBMIT + slug, stdin=json.dumps({"notebook": book}))
+    body, code = answer.stdout.rsplit("\n", 1)
+    assert code == "201", answer.stdout + answer.stderr
+    return student.classroom.submission(student, json.loads(body)["id"])
+
+
+@pytest.fixture(scope="module")
+def grace(classroom: Classroom) -> Student:
+    (student,) = classroom.enrol("grace")
+    student.start_server()
+    return student
+
+
+@pytest.mark.parametrize("slug", ["setup", "tensor", "activations", "layers"])
+def test_right_solution_gets_every_point(grace: Student, slug: str) -> None:
+    graded = hand_in(grace, slug, right(slug))
+    assert graded["state"] == "graded"
+    assert graded["score"] == graded["max_score"] > 0, graded
+
+
+@pytest.mark.parametrize("slug", ["setup", "tensor", "activations", "layers"])
+def test_untouched_notebook_gets_nothing(grace: Student, slug: str) -> None:
+    assert hand_in(grace, slug, notebook(slug, "student"))["score"] == 0
+
+
+def test_wrong_solution_loses_the_points_of_what_is_wrong_and_says_why(grace: Student) -> None:
+    graded = hand_in(grace, "tensor", wrong("tensor", "tensor-matmul", "return", "return -"))
+    lost = [check for check in graded["checks"] if check["points"] < check["max_points"]]
+    assert "check-tensor-matmul" in {check["check"] for check in lost}
+    assert all(check["reasons"] for check in lost)
+    assert 0 < graded["score"] < graded["max_score"]
+
+
+def test_cheating_gets_nothing_here_and_full_marks_from_nbgraders_own_autograder(
+    classroom: Classroom, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    students = classroom.enrol(*(cheat.replace("_", "-") for cheat in CHEATS))
+    nbgrader = NbgraderCourse(tmp_path, "tensor")
+    ours = {}
+    for student, cheat in zip(students, CHEATS, strict=True):
+        student.start_server()
+        ours[cheat] = hand_in(student, "tensor", cheating("tensor", cheat))
+        student.stop_server()
+        nbgrader.submit(cheat, cheating("tensor", cheat))
+    nbgrader.submit("honest", notebook("tensor", "student"))
+    nbgrader.autograde()
+    time.sleep(3)  # what a detached process does, it does after the mark
+    theirs = nbgrader.marks()
+    with capsys.disabled():
+        print("\n  all code wrong, and      here   nbgrader autograde")
+        for cheat in CHEATS:
+            print(f"  {cheat:22} {ours[cheat]['score']:3g}/{ours[cheat]['max_score']:g} {theirs[cheat][0]:8g}/{theirs[cheat][1]:g}")
+    for cheat in CHEATS:
+        assert ours[cheat]["score"] == 0, ours[cheat]
+        assert theirs[cheat][0] > 0, f"{cheat} is no attack on nbgrader: the comparison would say nothing"
+
+
+def test_mark_is_in_nbgraders_gradebook(classroom: Classroom, grace: Student) -> None:
+    graded = hand_in(grace, "setup", right("setup"))
+    with sqlite3.connect(classroom.state / "grading" / "gradebook.db") as book:
+        query = """
+            SELECT SUM(grade.auto_score) FROM grade
+            JOIN submitted_notebook ON grade.notebook_id = submitted_notebook.id
+            JOIN submitted_assignment ON submitted_notebook.assignment_id = submitted_assignment.id
+            JOIN assignment ON submitted_assignment.assignment_id = assignment.id
+            WHERE submitted_assignment.student_id = 'grace' AND assignment.name = 'setup'
+        """
+        deadline = time.monotonic() + 30
+        while (score := book.execute(query).fetchone()[0]) != graded["score"] and time.monotonic() < deadline:
+            time.sleep(0.5)
+    assert score == graded["score"]
+
+
+def test_student_never_sees_anothers_submission(grace: Student, mallory: Student) -> None:
+    mine = hand_in(grace, "setup", right("setup"))
+    answer = mallory.shell(
+        f'curl -s -o /dev/null -w "%{{http_code}}" -H "Authorization: token $JUPYTERHUB_API_TOKEN" "$TT_GRADING_URL"api/submissions/{mine["id"]}'
+    )
+    assert answer.stdout in ("403", "404")
+
+
+@pytest.mark.parametrize("token", ["", "token nonsense"])
+def test_nobody_submits_without_a_token_that_is_theirs(mallory: Student, token: str) -> None:
+    answer = mallory.shell(
+        f'curl -s -o /dev/null -w "%{{http_code}}" -X POST -H "Authorization: {token}" -d "{{}}" "$TT_GRADING_URL"api/submissions/module/setup'
+    )
+    assert answer.stdout in ("401", "403")
+
+
+def test_oversized_submission_is_refused_with_a_sentence(classroom: Classroom, mallory: Student) -> None:
+    limit = int(classroom.environment["TT_SUBMISSION_MAX_BYTES"])
+    answer = mallory.shell(f"head -c {limit + 4096} /dev/zero | {SUBMIT}setup")
+    body, code = answer.stdout.rsplit("\n", 1)
+    assert code == "413"
+    assert "MB" in json.loads(body)["error"]
+
+
+@pytest.mark.parametrize("body", ["", "not json", "[]", '{"notebook": 7}', '{"notebook": {"cells": "none"}}', '{"wrong": {}}'])
+def test_notebook_that_is_no_notebook_is_refused_with_a_sentence(mallory: Student, body: str) -> None:
+    answer = mallory.shell(SUBMIT + "setup", stdin=body)
+    text, code = answer.stdout.rsplit("\n", 1)
+    assert code == "400"
+    assert json.loads(text)["error"].endswith(".")
+
+
+def test_tito_takes_a_student_from_the_notebook_to_the_mark(grace: Student) -> None:
+    assert grace.tito("start setup").returncode == 0
+    grace.shell("cat > ~/course/setup.ipynb", stdin=json.dumps(right("setup")))
+    tested = grace.tito("test setup")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    exported = grace.tito("export setup")
+    assert exported.returncode == 0, exported.stdout + exported.stderr
+    submitted = grace.tito("submit setup")
+    assert submitted.returncode == 0, submitted.stdout + submitted.stderr
+    assert "setup" in grace.tito("status").stdout
+    doctor = grace.tito("doctor")
+    assert "Traceback" not in doctor.stdout + doctor.stderr
+
+
+def test_tito_says_when_a_notebook_is_none(grace: Student) -> None:
+    grace.shell("echo 'not a notebook' > ~/course/activations.ipynb")
+    answer = grace.tito("submit activations")
+    assert answer.returncode != 0
+    assert "activations.ipynb" in answer.stderr
+    assert "Traceback" not in answer.stdout + answer.stderr
+    grace.shell("rm ~/course/activations.ipynb")
+
+
+def test_perceptron_milestone_is_verified_outside_the_students_code(grace: Student) -> None:
+    for slug in ("tensor", "activations", "layers"):
+        grace.shell(f"cat > ~/course/{slug}.ipynb", stdin=json.dumps(right(slug)))
+        exported = grace.tito(f"export {slug}")
+        assert exported.returncode == 0, exported.stdout + exported.stderr
+    assert grace.tito("milestone list").returncode == 0
+    before = grace.tito("milestone submit perceptron")
+    assert before.returncode != 0, "an untouched milestone cannot pass"
+    solve_perceptron(grace)
+    run = grace.tito("milestone run perceptron", timeout=300)
+    assert run.returncode == 0, run.stdout + run.stderr
+    answer = grace.tito("milestone submit perceptron")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    marks = json.loads(grace.shell('curl -fsS -H "Authorization: token $JUPYTERHUB_API_TOKEN" "$TT_GRADING_URL"api/marks').stdout)
+    assert "perceptron" in json.dumps(marks)
+
+
+def solve_perceptron(student: Student) -> None:
+    """Put the solved milestone where the student works."""
+    raise NotImplementedError
