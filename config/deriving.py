@@ -117,7 +117,6 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_STUDENT_CPUS": float(student["cpus"]),
         "TT_STUDENT_PIDS": student["pids"],
         "TT_IDLE_TIMEOUT": student["idle_timeout"],
-        "TT_AUTH": hub["auth"],
         "TT_ADMIN": hub["admin"],
         "TT_SELF_REGISTRATION": hub["self_registration"],
         "TT_CONCURRENT_SPAWNS": hub["concurrent_spawns"],

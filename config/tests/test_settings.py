@@ -162,7 +162,6 @@ WRONG_VALUES = [
         "outside the system's folders, like /srv/tinytorch (letters, digits and . _ - /).",
     ),
     ("hub:\n  self_registration: yes", "2: hub.self_registration is 'yes'. Write true or false."),
-    ("hub:\n  auth: oidc", "2: hub.auth is 'oidc'. Write accounts."),
     (
         "hub:\n  admin: classroom-probe",
         "2: hub.admin is 'classroom-probe'. Use small letters, digits and . _ @ -, beginning "
@@ -218,7 +217,7 @@ WRONG_VALUES = [
     ),
     (
         "hub: [admin]",
-        "1: hub is a list, but it is a group. Write its keys below it, like `  auth: accounts`.",
+        "1: hub is a list, but it is a group. Write its keys below it, like `  admin: admin`.",
     ),
     (
         "student:\n  pids:\n    max: 3",
