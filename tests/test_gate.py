@@ -342,7 +342,7 @@ def test_submission_sees_nothing_and_can_leave_nothing(gate: Gate, look: str, se
 def test_worker_that_was_taken_over_cannot_raise_a_limit(gate: Gate, limits: dict[str, Any]) -> None:
     answer = gate.submit("echo ran", **limits)
     assert answer.status_code in (400, 403)
-    assert next(iter(limits)) in answer.json()["message"]
+    assert next(iter(limits)) in answer.json()["error"]
 
 
 def test_worker_that_dies_takes_its_sandbox_with_it(gate: Gate) -> None:
@@ -362,6 +362,15 @@ def test_sandboxes_of_a_gate_that_was_killed_are_gone_when_it_starts_again(gate:
     assert gate.containers("sandbox")
     gate.start()
     assert not gate.containers("sandbox")
+
+
+def test_gate_that_is_stopped_ends_its_sandboxes(gate: Gate) -> None:
+    with ThreadPoolExecutor() as pool:
+        pool.submit(gate.submit, "sleep 60")
+        wait_for("a sandbox runs", lambda: gate.containers("sandbox"), 10)
+        gate.stop()
+    assert not gate.containers("sandbox")
+    gate.start()
 
 
 def test_uids_survive_a_restart_of_the_gate(gate: Gate) -> None:

@@ -6,6 +6,7 @@ the machine.
 """
 
 import re
+import sqlite3
 from typing import Any
 
 from aiohttp import web
@@ -30,7 +31,7 @@ class HubSocket:
         self.container = re.compile(rf"[0-9a-f]{{64}}|{re.escape(settings.name)}-student-[a-z0-9.-]{{1,128}}")
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[strict.sentences], client_max_size=LARGEST_BODY)
+        app = web.Application(middlewares=[strict.sentences("message")], client_max_size=LARGEST_BODY)
         app.router.add_get("/health", self.health)
         app.router.add_post("/homes/{username}", self.make_home)
         for version in ("", r"/{version:v1\.\d\d}"):  # docker-py puts the API's version before its paths
@@ -51,7 +52,11 @@ class HubSocket:
 
     async def make_home(self, request: web.Request) -> web.Response:
         strict.query(request.query, set())
-        student = self.homes.ensure(request.match_info["username"])
+        username = request.match_info["username"]
+        try:
+            student = self.homes.ensure(username)
+        except (OSError, sqlite3.Error) as error:  # a full disk, say
+            raise Refused(500, f"{username!r} gets no home ({error}).") from error
         home = f"{self.settings.state}/homes/{student.key}"
         return web.json_response({"uid": student.uid, "home": home, "key": student.key})
 

@@ -74,7 +74,7 @@ def sandbox_container(settings: Settings, memory: int) -> dict[str, Any]:
     }
 
 
-async def run(engine: Engine, settings: Settings, stdin: bytes, limits: Limits) -> tuple[Exit, bytes]:
+async def run(engine: Engine, settings: Settings, stdin: bytes, limits: Limits) -> tuple[Exit, bytearray]:
     """Run a submission; returns how it ended and what it wrote.
 
     Args:
@@ -95,16 +95,17 @@ async def run(engine: Engine, settings: Settings, stdin: bytes, limits: Limits) 
             async with asyncio.timeout(limits.seconds):
                 await _collect(reader, output, limits.output)
                 if len(output) > limits.output:
-                    return Exit.OUTPUT, bytes(output[: limits.output])
+                    del output[limits.output :]
+                    return Exit.OUTPUT, output
                 ended = _done(await engine.call("POST", f"{path}/wait", patience=PATIENCE + limits.seconds))
         except TimeoutError:
-            return Exit.TIMEOUT, bytes(output)
+            return Exit.TIMEOUT, output
         finally:
             feeding.cancel()
     status = ended.json()["StatusCode"]
     if status == KILLED:  # not by us; and from inside nobody can kill a container's first process
-        return Exit.OOM, bytes(output)
-    return (Exit.FAILED if status else Exit.OK), bytes(output)
+        return Exit.OOM, output
+    return (Exit.FAILED if status else Exit.OK), output
 
 
 async def remove_leftovers(engine: Engine, settings: Settings) -> None:

@@ -2,10 +2,11 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from multidict import MultiMapping
 
 log = logging.getLogger("gate")
@@ -59,23 +60,20 @@ def flag(text: str) -> bool:
     raise Refused(400, f"{text!r} is neither true nor false.")
 
 
-def answer_error(status: int, sentence: str) -> web.Response:
-    """An error in the engine's own form, so that docker-py shows the sentence."""
-    return web.json_response({"message": sentence}, status=status)
+def sentences(key: str) -> Middleware:
+    """Turn whatever stops a request into one sentence, for the log and, under `key`, for the caller."""
 
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refused as refused:
+            status, sentence = refused.status, str(refused)
+        except web.HTTPNotFound:
+            status, sentence = 403, f"The gate has no call {request.method} {request.path!r}."
+        except web.HTTPException as error:
+            status, sentence = error.status, f"{request.method} {request.path!r}: {error.reason}."
+        log.warning("%s %r: %s %s", request.method, request.path, status, sentence)
+        return web.json_response({key: sentence}, status=status)
 
-@web.middleware
-async def sentences(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Turn whatever stops a request into one sentence, for the caller and for the log."""
-    try:
-        return await handler(request)
-    except Refused as refused:
-        status, sentence = refused.status, str(refused)
-    except web.HTTPNotFound:
-        status, sentence = 403, f"The gate has no call {request.method} {request.path!r}."
-    except web.HTTPException as error:
-        status, sentence = error.status, f"{request.method} {request.path!r}: {error.reason}."
-    log.warning("%s %r: %s %s", request.method, request.path, status, sentence)
-    return answer_error(status, sentence)
+    return middleware

@@ -27,7 +27,7 @@ class WorkerSocket:
         self.places = asyncio.Semaphore(MOST_AT_ONCE)
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[strict.sentences], client_max_size=LARGEST_BODY)
+        app = web.Application(middlewares=[strict.sentences("error")], client_max_size=LARGEST_BODY)
         app.router.add_get("/health", self.health)
         app.router.add_post("/sandbox", self.sandbox)
         return app

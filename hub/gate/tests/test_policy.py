@@ -1,0 +1,309 @@
+"""What a hub that was taken over might ask for. Everything here is refused, by name."""
+
+import json
+from typing import Any
+
+import pytest
+
+from hub.gate import policy, strict
+from hub.gate.homes import Student
+from hub.gate.settings import Settings, SettingsError
+from hub.gate.strict import Refused
+
+ENVIRONMENT = {
+    "TT_NAME": "tinytorch",
+    "TT_STATE": "/srv/tinytorch",
+    "TT_STUDENT_IMAGE": "tinytorch/student:1",
+    "TT_SANDBOX_IMAGE": "tinytorch/sandbox:1",
+    "TT_STUDENTS_NETWORK": "tinytorch-students",
+    "TT_STUDENT_MEMORY": "1G",
+    "TT_STUDENT_CPUS": "1.0",
+    "TT_STUDENT_PIDS": "256",
+    "TT_CGROUP_STUDENTS": "/tinytorch/students",
+    "TT_SANDBOX_SECONDS": "60",
+    "TT_SANDBOX_MEMORY": "1G",
+}
+SETTINGS = Settings.from_environment(ENVIRONMENT)
+ADA = Student("ada", "ada", 20_000)
+GIB = 2**30
+
+
+def asked(**fields: Any) -> dict[str, Any]:
+    """What DockerSpawner sends, with some fields replaced."""
+    usual = {
+        "Image": "tinytorch/student:1",
+        "Cmd": ["jupyterhub-singleuser"],
+        "Env": ["JUPYTERHUB_API_TOKEN=t", "EMPTY="],
+        "Hostname": None,
+        "User": None,
+        "Tty": False,
+        "Volumes": {},
+        "ExposedPorts": {"8888/tcp": {}},
+        "AttachStdout": True,
+        "Labels": {"tinytorch.user": "ada"},
+        "HostConfig": {
+            "Memory": GIB // 2,
+            "CpuPeriod": 100_000,
+            "CpuQuota": 50_000,
+            "Binds": [],
+            "Links": [],
+        },
+    }
+    return usual | fields
+
+
+def built(**fields: Any) -> dict[str, Any]:
+    return policy.student_container(asked(**fields), ADA, SETTINGS)
+
+
+def test_container_of_a_spawn_is_confined() -> None:
+    body = built()
+    host = body["HostConfig"]
+    assert body["User"] == "20000:20000"
+    assert body["Labels"] == {
+        "tinytorch.classroom": "tinytorch",
+        "tinytorch.role": "student",
+        "tinytorch.user": "ada",
+    }
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert host["NetworkMode"] == "tinytorch-students"
+    assert host["CgroupParent"] == "/tinytorch/students"
+    assert (host["Memory"], host["MemorySwap"], host["PidsLimit"]) == (GIB // 2, GIB // 2, 256)
+    assert [(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in host["Mounts"]] == [
+        ("/srv/tinytorch/homes/ada", "/home/ada", False),
+        ("/srv/tinytorch/passwd/ada.passwd", "/etc/passwd", True),
+        ("/srv/tinytorch/passwd/ada.group", "/etc/group", True),
+        ("/srv/tinytorch/datasets", "/srv/datasets", True),
+    ]
+
+
+def test_without_limits_a_student_gets_the_ceilings() -> None:
+    host = built(HostConfig=None)["HostConfig"]
+    assert (host["Memory"], host["CpuQuota"], host["PidsLimit"]) == (GIB, 100_000, 256)
+
+
+def test_home_and_name_are_the_gates_to_say() -> None:
+    environment = built(Env=["HOME=/", "USER=root", "LD_PRELOAD=x", "TEXT=a=b\nc"])["Env"]
+    assert environment == ["HOME=/home/ada", "USER=ada", "LOGNAME=ada", "LD_PRELOAD=x", "TEXT=a=b\nc"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("Privileged", True),
+        ("Binds", ["/:/host"]),
+        ("Binds", ["/srv/tinytorch/homes/alan:/home/alan"]),
+        ("Mounts", [{"Type": "bind", "Source": "/", "Target": "/host"}]),
+        ("VolumesFrom", ["tinytorch-hub-1"]),
+        ("Devices", [{"PathOnHost": "/dev/sda"}]),
+        ("DeviceRequests", [{"Count": -1}]),
+        ("DeviceCgroupRules", ["a *:* rwm"]),
+        ("CapAdd", ["SYS_ADMIN"]),
+        ("CapDrop", ["CHOWN"]),
+        ("NetworkMode", "host"),
+        ("NetworkMode", "container:tinytorch-hub-1"),
+        ("NetworkMode", "tinytorch_services"),
+        ("PidMode", "host"),
+        ("IpcMode", "host"),
+        ("UTSMode", "host"),
+        ("UsernsMode", "host"),
+        ("CgroupnsMode", "host"),
+        ("Cgroup", "container:x"),
+        ("Runtime", "other"),
+        ("CgroupParent", "/"),
+        ("SecurityOpt", ["seccomp=unconfined"]),
+        ("SecurityOpt", ["no-new-privileges", "apparmor=unconfined"]),
+        ("MaskedPaths", ["/nothing"]),
+        ("ReadonlyPaths", ["/nothing"]),
+        ("Sysctls", {"net.ipv4.ip_forward": "1"}),
+        ("ExtraHosts", ["hub:10.0.0.1"]),
+        ("Dns", ["10.0.0.1"]),
+        ("Links", ["tinytorch-hub-1:hub"]),
+        ("PortBindings", {"8888/tcp": [{"HostPort": "80"}]}),
+        ("PublishAllPorts", True),
+        ("GroupAdd", ["0"]),
+        ("OomScoreAdj", -1000),
+        ("OomKillDisable", True),
+        ("PidsLimit", -1),
+        ("MemorySwap", -1),
+        ("NanoCpus", 10**12),
+        ("CpuShares", 10**6),
+        ("CpuRealtimeRuntime", 950_000),
+        ("Ulimits", [{"Name": "memlock", "Soft": -1, "Hard": -1}]),
+        ("ShmSize", 2**40),
+        ("Tmpfs", {"/run": "exec"}),
+        ("StorageOpt", {"size": "1T"}),
+        ("LogConfig", {"Type": "syslog", "Config": {"syslog-address": "tcp://10.0.0.1"}}),
+        ("VolumeDriver", "other"),
+        ("RestartPolicy", {"Name": "always"}),
+        ("Init", True),
+        ("privileged", True),  # the engine reads names in any case
+        ("PRIVILEGED", True),
+        ("Priv\N{LATIN SMALL LETTER DOTLESS I}leged", True),
+        ("ThisIsNewIn2030", {"a": 1}),
+        ("Memory", GIB + 1),
+        ("Memory", -1),
+        ("Memory", True),
+        ("Memory", "1G"),
+        ("CpuQuota", 100_001),
+        ("CpuQuota", -1),
+        ("CpuPeriod", 1000),
+    ],
+)
+def test_host_config_that_asks_for_more_is_refused_by_name(field: str, value: Any) -> None:
+    with pytest.raises(Refused, match=rf"HostConfig\.({field}|CpuQuota)") as refusal:
+        built(HostConfig={field: value})
+    assert refusal.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("Image", "debian"),
+        ("Image", "tinytorch/student:1 "),
+        ("Image", "tinytorch/gate:1"),
+        ("Image", ["tinytorch/student:1"]),
+        ("User", "0"),
+        ("User", 0.5),
+        ("User", "20001:20001"),
+        ("User", "20000:0"),
+        ("Entrypoint", ["/bin/sh"]),
+        ("WorkingDir", "/root"),
+        ("Volumes", {"/host": {}}),
+        ("NetworkingConfig", {"EndpointsConfig": {"tinytorch_services": {}}}),
+        ("MacAddress", "02:42:ac:11:00:02"),
+        ("Hostname", "hub"),
+        ("Domainname", "example.org"),
+        ("Healthcheck", {"Test": ["CMD", "true"]}),
+        ("StopSignal", "SIGCONT"),
+        ("OnBuild", ["RUN true"]),
+        ("Shell", ["/bin/sh"]),
+        ("Runtime", "other"),
+        ("Tty", True),
+        ("OpenStdin", True),
+        ("Cmd", "true"),
+        ("Cmd", ["true", 1]),
+        ("Cmd", ["tr\0ue"]),
+        ("Env", {"A": "b"}),
+        ("Env", ["NO_VALUE"]),
+        ("Env", ["A=\0"]),
+        ("Env", ["A B=c"]),
+        ("Env", ["=c"]),
+        ("HostConfig", ["Privileged"]),
+    ],
+)
+def test_field_that_asks_for_more_is_refused_by_name(field: str, value: Any) -> None:
+    with pytest.raises(Refused, match=field) as refusal:
+        built(**{field: value})
+    assert refusal.value.status == 403
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"tinytorch.user": "alan"},
+        {"tinytorch.user": "ada", "tinytorch.role": "sandbox"},
+        {"tinytorch.user": "ada", "tinytorch.classroom": "other"},
+        {"tinytorch.user": "ada", "com.docker.compose.project": "tinytorch"},
+    ],
+)
+def test_label_that_says_something_else_is_refused(labels: dict[str, str]) -> None:
+    with pytest.raises(Refused, match=r"Labels\."):
+        built(Labels=labels)
+
+
+@pytest.mark.parametrize("labels", [None, [], "x", {}, {"tinytorch.user": None}, {"tinytorch.user": ["ada"]}])
+def test_container_of_nobody_is_refused(labels: Any) -> None:
+    with pytest.raises(Refused, match="Labels"):
+        policy.user_of({"Labels": labels})
+
+
+@pytest.mark.parametrize("name", ["tinytorch-student-ada", "tinytorch-student-ada--my-20lab"])
+def test_own_names_are_accepted(name: str) -> None:
+    policy.check_name(name, ADA, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "ada",
+        "tinytorch-student-alan",
+        "tinytorch-student-ada-1",  # the default server of the user 'ada-1'
+        "tinytorch-student-ada.0123456789ab",
+        "tinytorch-student-ada\n",
+        "tinytorch-student-ada\0",
+        "tinytorch-student-ada--",
+        "tinytorch-student-ada--../x",
+        "tinytorch-student-ada--x/../../y",
+        "tinytorch-student-ad\N{CYRILLIC SMALL LETTER A}",
+        "tinytorch-hub-1",
+        "other-student-ada",
+    ],
+)
+def test_name_of_another_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match="name"):
+        policy.check_name(name, ADA, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        None,
+        {},
+        {"tinytorch.role": "student"},
+        {"tinytorch.classroom": "other", "tinytorch.role": "student"},
+        {"tinytorch.classroom": "tinytorch", "tinytorch.role": "sandbox"},
+    ],
+)
+def test_container_of_another_is_not_a_students(labels: dict[str, str] | None) -> None:
+    assert not policy.is_students({"Config": {"Labels": labels}}, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"Image": "a", "Image": "b"}',
+        b'{"HostConfig": {"Privileged": false, "Privileged": true}}',
+        b"[]",
+        b"null",
+        b"",
+        b"{",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"Memory": ' + b"9" * 5000 + b"}",
+    ],
+)
+def test_body_with_two_meanings_or_none_is_refused(body: bytes) -> None:
+    with pytest.raises(Refused):
+        strict.json_object(body)
+
+
+def test_body_with_one_meaning_is_read() -> None:
+    assert strict.json_object(json.dumps(asked()).encode()) == asked()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TT_STUDENTS_NETWORK", "host"),
+        ("TT_STUDENTS_NETWORK", "container:hub"),
+        ("TT_STATE", "relative"),
+        ("TT_STATE", "/"),
+        ("TT_STUDENT_MEMORY", "1 GB"),
+        ("TT_STUDENT_CPUS", "nan"),
+        ("TT_STUDENT_PIDS", "0"),
+        ("TT_SANDBOX_SECONDS", "-1"),
+        ("TT_NAME", "Tiny Torch"),
+    ],
+)
+def test_setting_that_makes_no_sense_is_named(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        Settings.from_environment(ENVIRONMENT | {variable: value})
+
+
+@pytest.mark.parametrize("variable", ENVIRONMENT)
+def test_missing_setting_is_named(variable: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable} is not set"):
+        Settings.from_environment({name: value for name, value in ENVIRONMENT.items() if name != variable})
