@@ -93,12 +93,8 @@ class ClassroomSpawner(DockerSpawner):
             self.object_name = f"{self.prefix}-student-{home.json()['key']}"
             ip, port = await super().start()
         except UNREACHABLE as error:
-            raise SpawnException(
-                f"The classroom could not start your server. {TRY_AGAIN}",
-                reason="engine",
-                log_message=f"No container for {self.user.name}: {_sentence(error)}",
-                status_code=503,
-            ) from error
+            log = f"No container for {self.user.name}: {_sentence(error)}"
+            raise _failure("The classroom could not start your server.", "engine", log) from error
         await self._wait_until_it_listens(ip, port)
         return ip, port
 
@@ -109,11 +105,7 @@ class ClassroomSpawner(DockerSpawner):
                 return
             # Trying costs nothing, but looking at the container asks the engine, which has a class to start.
             if tries % TRIES_A_LOOK == 0 and await self.poll() is not None:
-                raise SpawnException(
-                    f"{self.farewell or 'Your server ended before it was ready.'} {TRY_AGAIN}",
-                    reason="exited",
-                    status_code=500,
-                )
+                raise _failure(self.farewell or "Your server ended before it was ready.", "exited")
             await asyncio.sleep(TRY_EVERY)
 
     async def poll(self) -> int | str | None:
@@ -134,6 +126,13 @@ class ClassroomSpawner(DockerSpawner):
         await self.remove_object()
         self.object_id = ""
         return f"exit {state['ExitCode']}"
+
+
+def _failure(sentence: str, reason: str, log: str = "") -> SpawnException:
+    """A failed start, with words for the student on every page that JupyterHub may show for it."""
+    failure = SpawnException(f"{sentence} {TRY_AGAIN}", reason=reason, log_message=log, status_code=503)
+    failure.jupyterhub_message = failure.message
+    return failure
 
 
 async def _listens(ip: str, port: int) -> bool:

@@ -73,8 +73,8 @@ class Probe:
             raise VerifyError("Too many sign-ins as the probe user failed lately. Wait ten minutes.")
         if answer.status_code != 302:
             raise VerifyError(
-                f"Sign-in as {PROBE} was refused (status {answer.status_code}). Restart the hub: it takes the "
-                "password from TT_PROBE_PASSWORD when it starts."
+                f"Sign-in as {PROBE} was refused (status {answer.status_code}). Restart the hub: it takes "
+                "the password from TT_PROBE_PASSWORD when it starts."
             )
 
     def start(self) -> None:
@@ -156,7 +156,9 @@ class Probe:
         try:
             return self.session.request(method, self.url + path, timeout=ANSWER_SECONDS, **more)
         except requests.RequestException as error:
-            raise VerifyError(f"{self.url}{path} does not answer ({error}). Does the proxy run?") from None
+            raise VerifyError(
+                f"{self.url}{path} does not answer ({type(error).__name__}). Does the proxy run?"
+            ) from None
 
     def _xsrf(self, path: str) -> str:
         """The token for pages under `path`: the hub and each server have their own."""

@@ -14,6 +14,7 @@ def configure(c: Config, settings: Settings) -> None:
     c.ClassroomSpawner.network_name = settings.students_network
     c.ClassroomSpawner.use_internal_ip = True
     c.ClassroomSpawner.hub_connect_url = f"http://{settings.hub_ip}:8081"
+    c.ClassroomSpawner.remove = True  # a stopped server leaves a home, not a container
     c.ClassroomSpawner.prefix = settings.name
     c.ClassroomSpawner.notebook_dir = "~"
     c.ClassroomSpawner.default_url = "/lab/tree/course"
