@@ -24,12 +24,18 @@ def run(*command: str, timeout: float = 600, **options: Any) -> subprocess.Compl
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=REPOSITORY, **options)
 
 
-def make(target: str, *, config: Path = SETTINGS, timeout: float = 900, **variables: str) -> subprocess.CompletedProcess[str]:
+def make(
+    target: str, *, config: Path = SETTINGS, timeout: float = 900, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run one of the Makefile's targets as a user would."""
     # A make that runs the tests hands its own flags and its job server on: a user's shell would not.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+    }
     words = [f"{name}={value}" for name, value in variables.items()]
-    return run("make", "--no-print-directory", target, f"CONFIG={config}", *words, timeout=timeout, env=environment)
+    return run(
+        "make", "--no-print-directory", target, f"CONFIG={config}", *words, timeout=timeout, env=environment
+    )
 
 
 def wait_for(what: str, happened: Callable[[], Any], seconds: float = 60) -> Any:
@@ -66,7 +72,9 @@ class Student:
     def api(self, method: str, path: str, **options: Any) -> requests.Response:
         """Call the hub's REST API with this person's own session."""
         headers = {"X-XSRFToken": self.xsrf}
-        return self.session.request(method, f"{self.classroom.url}hub/api/{path}", headers=headers, timeout=60, **options)
+        return self.session.request(
+            method, f"{self.classroom.url}hub/api/{path}", headers=headers, timeout=60, **options
+        )
 
     def start_server(self) -> None:
         """Start this person's server and wait until it is ready."""
@@ -81,17 +89,34 @@ class Student:
     def stop_server(self) -> None:
         """Stop this person's server."""
         self.api("DELETE", f"users/{self.name}/server")
-        wait_for(f"end of the server of {self.name}", lambda: not self.api("GET", f"users/{self.name}").json().get("servers"))
+        wait_for(
+            f"end of the server of {self.name}",
+            lambda: not self.api("GET", f"users/{self.name}").json().get("servers"),
+        )
 
     @property
     def container(self) -> str:
         """Name of the running container."""
         label = f"label=tinytorch.user={self.name}"
-        return run("docker", "ps", "--filter", label, "--filter", self.classroom.label, "--format", "{{.Names}}").stdout.strip()
+        return run(
+            "docker", "ps", "--filter", label, "--filter", self.classroom.label, "--format", "{{.Names}}"
+        ).stdout.strip()
 
-    def shell(self, command: str, *, timeout: float = 120, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def shell(
+        self, command: str, *, timeout: float = 120, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command inside the student's own container, as the student: what a terminal in the lab would do."""
-        return run("docker", "exec", "--interactive", self.container, "bash", "-c", command, timeout=timeout, input=stdin)
+        return run(
+            "docker",
+            "exec",
+            "--interactive",
+            self.container,
+            "bash",
+            "-c",
+            command,
+            timeout=timeout,
+            input=stdin,
+        )
 
     def tito(self, arguments: str, *, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         """Run the student's command in the student's container."""
@@ -148,13 +173,20 @@ class Classroom:
         """Wait until a service's own health check says so."""
         wait_for(
             f"{service} healthy",
-            lambda: '"healthy"' in run("docker", "inspect", "--format", "{{json .State.Health.Status}}", self.container(service)).stdout,
+            lambda: (
+                '"healthy"'
+                in run(
+                    "docker", "inspect", "--format", "{{json .State.Health.Status}}", self.container(service)
+                ).stdout
+            ),
             seconds,
         )
 
     def enrol(self, *names: str, role: str = "student", section: str = "A") -> list[Student]:
         """Put people on the roster and let each choose a password, as on their first day."""
-        lines = ["name,id,email,section,role"] + [f"{name.title()} Example,{name},{name}@example.edu,{section},{role}" for name in names]
+        lines = ["name,id,email,section,role"] + [
+            f"{name.title()} Example,{name},{name}@example.edu,{section},{role}" for name in names
+        ]
         path = self.state / "hub" / f"passwords-{secrets.token_hex(4)}.csv"
         answer = self.compose(
             "exec", "-T", "hub", "python", "-m", "hub.roster", "apply", "-", "--passwords", f"/srv/hub/{path.name}",
@@ -177,10 +209,12 @@ class Classroom:
     def submission(self, student: Student, identifier: str) -> dict[str, Any]:
         """A submission as its student sees it, once it is graded."""
         command = f'curl -fsS -H "Authorization: token $JUPYTERHUB_API_TOKEN" "$TT_GRADING_URL"api/submissions/{identifier}'
+
         def graded() -> dict[str, Any] | None:
             answer = student.shell(command)
             body: dict[str, Any] = json.loads(answer.stdout) if answer.returncode == 0 else {}
             return body if body.get("state") in ("graded", "failed") else None
+
         found: dict[str, Any] = wait_for(f"mark of {identifier}", graded, 120)
         return found
 

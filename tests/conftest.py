@@ -26,23 +26,36 @@ def classroom() -> Iterator[Classroom]:
     _remove()
     answer = make("deploy", timeout=1500)
     assert answer.returncode == 0, answer.stdout[-6000:] + answer.stderr[-3000:]
-    settings = json.loads(run(".venv/bin/python", "-m", "config.settings", "ansible", "--config", str(SETTINGS)).stdout)
+    settings = json.loads(
+        run(".venv/bin/python", "-m", "config.settings", "ansible", "--config", str(SETTINGS)).stdout
+    )
     yield Classroom(settings["classroom"], settings["environment"])
     if os.environ.get("TT_TEST_KEEP") != "yes":
         _remove()
 
 
 @pytest.fixture(scope="session")
-def ada(classroom: Classroom) -> Student:
-    """A student with a running server and the course's first notebooks."""
-    (student,) = classroom.enrol("ada")
-    student.start_server()
-    return student
+def people(classroom: Classroom) -> dict[str, Student]:
+    """Three students who chose their passwords."""
+    return {student.name: student for student in classroom.enrol("ada", "grace", "mallory")}
 
 
-@pytest.fixture(scope="session")
-def mallory(classroom: Classroom) -> Student:
+@pytest.fixture
+def ada(people: dict[str, Student]) -> Student:
+    """A student with a running server."""
+    people["ada"].start_server()
+    return people["ada"]
+
+
+@pytest.fixture
+def grace(people: dict[str, Student]) -> Student:
+    """Another one, who hands in much."""
+    people["grace"].start_server()
+    return people["grace"]
+
+
+@pytest.fixture
+def mallory(people: dict[str, Student]) -> Student:
     """A student who means harm, with a running server."""
-    (student,) = classroom.enrol("mallory")
-    student.start_server()
-    return student
+    people["mallory"].start_server()
+    return people["mallory"]

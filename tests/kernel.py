@@ -23,7 +23,9 @@ class Kernel:
         self.headers = {"X-XSRFToken": self._cookie()}
         self.api = f"{base}api/kernels"
         if identifier is None:
-            answer = student.session.post(self.api, json={"name": "python3"}, headers=self.headers, timeout=60)
+            answer = student.session.post(
+                self.api, json={"name": "python3"}, headers=self.headers, timeout=60
+            )
             assert answer.status_code == 201, f"{answer.status_code} {answer.text[:300]}"
             identifier = answer.json()["id"]
         self.identifier: str = identifier
@@ -43,15 +45,35 @@ class Kernel:
     def _sent(self, path: str) -> bool:
         return f"{self.student.classroom.base_path}user/{self.student.name}/".startswith(path)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.socket.close()
 
     def run(self, code: str) -> str:
         """Run code and return what it printed."""
         message = uuid.uuid4().hex
-        header = {"msg_id": message, "msg_type": "execute_request", "username": "", "session": message, "version": "5.3"}
-        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
-        request: dict[str, Any] = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+        header = {
+            "msg_id": message,
+            "msg_type": "execute_request",
+            "username": "",
+            "session": message,
+            "version": "5.3",
+        }
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        request: dict[str, Any] = {
+            "header": header,
+            "parent_header": {},
+            "metadata": {},
+            "content": content,
+            "channel": "shell",
+        }
         self.socket.send(json.dumps(request))
         printed = ""
         while True:

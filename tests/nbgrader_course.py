@@ -28,7 +28,15 @@ class NbgraderCourse:
         self.command("generate_assignment", slug)
 
     def command(self, *arguments: str) -> str:
-        answer = run(sys.executable, "-m", "nbgrader", *arguments, f"--course-dir={self.root}", timeout=900, env=self.environment)
+        answer = run(
+            sys.executable,
+            "-m",
+            "nbgrader",
+            *arguments,
+            f"--course-dir={self.root}",
+            timeout=900,
+            env=self.environment,
+        )
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return answer.stdout
 
@@ -43,4 +51,7 @@ class NbgraderCourse:
         from nbgrader.api import Gradebook
 
         with Gradebook(f"sqlite:///{self.root}/gradebook.db") as book:
-            return {each.student.id: (each.score, each.max_score) for each in book.assignment_submissions(self.slug)}
+            return {
+                each.student.id: (each.score, each.max_score)
+                for each in book.assignment_submissions(self.slug)
+            }

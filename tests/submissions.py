@@ -71,7 +71,9 @@ def source(cell: dict[str, Any]) -> str:
 def right(slug: str) -> Notebook:
     """The student's notebook with every exercise solved."""
     book = notebook(slug, "student")
-    solved = {cell["metadata"]["tinytorch"]["id"]: source(cell) for cell in exercises(notebook(slug, "instructor"))}
+    solved = {
+        cell["metadata"]["tinytorch"]["id"]: source(cell) for cell in exercises(notebook(slug, "instructor"))
+    }
     for cell in exercises(book):
         cell["source"] = solved[cell["metadata"]["tinytorch"]["id"]]
     return book

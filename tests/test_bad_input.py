@@ -35,13 +35,23 @@ def refused(answer: subprocess.CompletedProcess[str], *words: str) -> None:
 
 
 def test_unknown_key_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
-    config = settings_with(tmp_path, memory="  memry: 768M", name="  name: tinytorch-never", state=f"state: {tmp_path}/deep/state")
+    config = settings_with(
+        tmp_path,
+        memory="  memry: 768M",
+        name="  name: tinytorch-never",
+        state=f"state: {tmp_path}/deep/state",
+    )
     refused(make("deploy", config=config), "memry", "memory", f"{config}:")
     assert not (tmp_path / "deep").exists()
 
 
 def test_wrong_value_is_refused_with_its_line(tmp_path: Path) -> None:
-    refused(make("deploy", config=settings_with(tmp_path, memory="  memory: plenty")), "plenty", "classroom.yml:13", "1G")
+    refused(
+        make("deploy", config=settings_with(tmp_path, memory="  memory: plenty")),
+        "plenty",
+        "classroom.yml:13",
+        "1G",
+    )
 
 
 def test_settings_that_are_no_yaml_are_refused(tmp_path: Path) -> None:
@@ -85,7 +95,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_no_room_on_the_disk_is_said_before_anything_is_changed(tmp_path: Path, small_disk: Path) -> None:
     config = tmp_path / "classroom.yml"
-    config.write_text(f"classroom: {{name: tinytorch-never}}\nstate: {small_disk}/deep/state\nnetwork: {{port: 18799}}\n")
+    config.write_text(
+        f"classroom: {{name: tinytorch-never}}\nstate: {small_disk}/deep/state\nnetwork: {{port: 18799}}\n"
+    )
     refused(make("deploy", config=config), "GiB free", "state:")
     assert list(small_disk.iterdir()) == []
 
@@ -104,7 +116,12 @@ def test_neither_root_nor_sudo_is_said() -> None:
 
 def test_engine_that_is_stopped_is_said(classroom: Classroom) -> None:
     # An address where no engine answers stands for a stopped one: other containers of this machine are not ours to stop.
-    answer = run("ansible/compose.sh", str(SETTINGS), "ps", env={**os.environ, "DOCKER_HOST": "unix:///nonexistent.sock"})
+    answer = run(
+        "ansible/compose.sh",
+        str(SETTINGS),
+        "ps",
+        env={**os.environ, "DOCKER_HOST": "unix:///nonexistent.sock"},
+    )
     refused(answer, "engine", "make up")
 
 
@@ -115,19 +132,29 @@ def test_status_of_a_classroom_that_is_not_there_is_said(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ("name,id,email,section,role\nBob,bob,bob@example.edu,A,student\nEve,eve,no address,A,student\n", ("3", "email")),
+        (
+            "name,id,email,section,role\nBob,bob,bob@example.edu,A,student\nEve,eve,no address,A,student\n",
+            ("3", "email"),
+        ),
         ("name,id,email,section,role\nBob,bob,bob@example.edu,A,emperor\n", ("2", "emperor")),
-        ("name,id,email,section,role\nBob,bob,bob@example.edu,A,student\nBob,bob,bob2@example.edu,A,student\n", ("3", "bob")),
+        (
+            "name,id,email,section,role\nBob,bob,bob@example.edu,A,student\nBob,bob,bob2@example.edu,A,student\n",
+            ("3", "bob"),
+        ),
         ("who,what\n1,2\n", ("id",)),
         ("", ("",)),
     ],
 )
-def test_bad_roster_names_its_line_and_changes_nothing(classroom: Classroom, tmp_path: Path, lines: str, words: tuple[str, ...]) -> None:
+def test_bad_roster_names_its_line_and_changes_nothing(
+    classroom: Classroom, tmp_path: Path, lines: str, words: tuple[str, ...]
+) -> None:
     file = tmp_path / "class.csv"
     file.write_text(lines)
     answer = make("roster", FILE=str(file))
     refused(answer, "Nothing was changed", *words)
-    assert classroom.compose("exec", "-T", "hub", "python", "-m", "hub.accounts", "reset", "bob").returncode != 0, "bob was made"
+    assert (
+        classroom.compose("exec", "-T", "hub", "python", "-m", "hub.accounts", "reset", "bob").returncode != 0
+    ), "bob was made"
 
 
 def test_roster_that_is_not_there_is_said(classroom: Classroom) -> None:
@@ -135,14 +162,16 @@ def test_roster_that_is_not_there_is_said(classroom: Classroom) -> None:
     refused(make("roster"), "FILE=")
 
 
-def test_data_set_with_a_wrong_checksum_is_refused_and_leaves_nothing(classroom: Classroom, tmp_path: Path) -> None:
+def test_data_set_with_a_wrong_checksum_is_refused_and_leaves_nothing(
+    classroom: Classroom, tmp_path: Path
+) -> None:
     originals, into = tmp_path / "originals", tmp_path / "into"
     originals.mkdir()
     into.mkdir()
     (originals / "input.txt").write_text("not Shakespeare")
     os.chown(into, 1003, 1003)
     for folder in (tmp_path, *tmp_path.parents[:3]):
-        os.chmod(folder, 0o755)
+        folder.chmod(0o755)
     answer = run(
         "docker", "run", "--rm", "--network", "none", "--label", f"tinytorch.classroom={classroom.name}", "--user", "1003",
         "--volume", f"{originals}:/srv/local:ro", "--volume", f"{into}:/srv/datasets",

@@ -54,7 +54,9 @@ def test_services_run_without_root_and_without_the_engines_socket(classroom: Cla
     for service in ("proxy", "hub", "api", "worker", "prometheus"):
         inspected = json.loads(run("docker", "inspect", classroom.container(service)).stdout)[0]
         assert inspected["Config"]["User"].split(":")[0] not in ("", "0", "root"), service
-        assert not [mount for mount in inspected["Mounts"] if mount["Source"].endswith("docker.sock")], service
+        assert not [mount for mount in inspected["Mounts"] if mount["Source"].endswith("docker.sock")], (
+            service
+        )
         assert inspected["HostConfig"]["CapDrop"] == ["ALL"], service
         assert inspected["HostConfig"]["ReadonlyRootfs"], service
         assert inspected["HostConfig"]["LogConfig"]["Config"]["max-size"], service
@@ -85,8 +87,23 @@ def test_prometheus_sees_every_part(classroom: Classroom) -> None:
 def test_alerts_do_what_they_say(classroom: Classroom) -> None:
     image = f"{classroom.name}/prometheus:{classroom.environment['TT_VERSION']}"
     label = f"tinytorch.classroom={classroom.name}"
-    for arguments in (["check", "rules", "/etc/prometheus/alerts.yml"], ["test", "rules", "/etc/prometheus/alerts_test.yml"]):
-        answer = run("docker", "run", "--rm", "--network", "none", "--label", label, "--entrypoint", "promtool", image, *arguments)
+    for arguments in (
+        ["check", "rules", "/etc/prometheus/alerts.yml"],
+        ["test", "rules", "/etc/prometheus/alerts_test.yml"],
+    ):
+        answer = run(
+            "docker",
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "--label",
+            label,
+            "--entrypoint",
+            "promtool",
+            image,
+            *arguments,
+        )
         assert answer.returncode == 0, answer.stdout + answer.stderr
 
 

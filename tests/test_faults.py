@@ -19,7 +19,9 @@ KILLS = ["hub", "proxy", "api", "worker", "gate"]
 def running_submission(student: Student) -> str:
     """Hand in a submission that takes some seconds to run; return its id at once."""
     book = right("setup")
-    first = next(cell for cell in book["cells"] if cell["metadata"].get("tinytorch", {}).get("role") == "exercise")
+    first = next(
+        cell for cell in book["cells"] if cell["metadata"].get("tinytorch", {}).get("role") == "exercise"
+    )
     code = first["source"] if isinstance(first["source"], str) else "".join(first["source"])
     first["source"] = "import time\ntime.sleep(4)\n" + code
     answer = student.shell(SUBMIT + "setup", stdin=json.dumps({"notebook": book}))
@@ -39,7 +41,9 @@ def results(classroom: Classroom, identifier: str) -> int:
 
 
 @pytest.mark.parametrize("service", KILLS)
-def test_a_killed_service_costs_no_kernel_and_no_submission(classroom: Classroom, ada: Student, service: str) -> None:
+def test_a_killed_service_costs_no_kernel_and_no_submission(
+    classroom: Classroom, ada: Student, service: str
+) -> None:
     container = ada.container
     with Kernel(ada) as kernel:
         kernel.run("kept = 41")
@@ -72,7 +76,10 @@ def test_the_engine_brings_back_a_service_that_dies_by_itself(classroom: Classro
     run("kill", "-KILL", pid)
     wait_for(
         "restart",
-        lambda: run("docker", "inspect", "--format", "{{.RestartCount}}", classroom.container("worker")).stdout != before,
+        lambda: (
+            run("docker", "inspect", "--format", "{{.RestartCount}}", classroom.container("worker")).stdout
+            != before
+        ),
         30,
     )
     classroom.wait_healthy("worker")

@@ -106,10 +106,10 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     images = run(
         "docker", "images", f"--filter=label={BASE}", "--format={{.Repository}}:{{.Tag}}"
     ).stdout.split()
-    tagged = [image for image in images if "<none>" not in image]
-    if not tagged:
-        pytest.skip("no image with the label of images/base: build the images first")
-    gate = Gate(tmp_path_factory.mktemp("gate"), tagged[0])
+    bases = [image for image in images if "/base:" in image]  # what is built on it inherits the label
+    if not bases:
+        pytest.skip("images/base is not built: build the images first")
+    gate = Gate(tmp_path_factory.mktemp("gate"), bases[0])
     run("docker", "network", "create", "--internal", gate.name)
     try:
         yield gate

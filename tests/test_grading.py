@@ -28,13 +28,6 @@ def hand_in(student: Student, slug: str, book: Notebook) -> dict[str, Any]:
     return student.classroom.submission(student, json.loads(body)["id"])
 
 
-@pytest.fixture(scope="module")
-def grace(classroom: Classroom) -> Student:
-    (student,) = classroom.enrol("grace")
-    student.start_server()
-    return student
-
-
 @pytest.mark.parametrize("slug", ["setup", "tensor", "activations", "layers"])
 def test_right_solution_gets_every_point(grace: Student, slug: str) -> None:
     graded = hand_in(grace, slug, right(slug))
@@ -73,7 +66,9 @@ def test_cheating_gets_nothing_here_and_full_marks_from_nbgraders_own_autograder
     with capsys.disabled():
         print("\n  all code wrong, and      here   nbgrader autograde")
         for cheat in CHEATS:
-            print(f"  {cheat:22} {ours[cheat]['score']:3g}/{ours[cheat]['max_score']:g} {theirs[cheat][0]:8g}/{theirs[cheat][1]:g}")
+            print(
+                f"  {cheat:22} {ours[cheat]['score']:3g}/{ours[cheat]['max_score']:g} {theirs[cheat][0]:8g}/{theirs[cheat][1]:g}"
+            )
     for cheat in CHEATS:
         assert ours[cheat]["score"] == 0, ours[cheat]
         assert theirs[cheat][0] > 0, f"{cheat} is no attack on nbgrader: the comparison would say nothing"
@@ -119,7 +114,9 @@ def test_oversized_submission_is_refused_with_a_sentence(classroom: Classroom, m
     assert "MB" in json.loads(body)["error"]
 
 
-@pytest.mark.parametrize("body", ["", "not json", "[]", '{"notebook": 7}', '{"notebook": {"cells": "none"}}', '{"wrong": {}}'])
+@pytest.mark.parametrize(
+    "body", ["", "not json", "[]", '{"notebook": 7}', '{"notebook": {"cells": "none"}}', '{"wrong": {}}']
+)
 def test_notebook_that_is_no_notebook_is_refused_with_a_sentence(mallory: Student, body: str) -> None:
     answer = mallory.shell(SUBMIT + "setup", stdin=body)
     text, code = answer.stdout.rsplit("\n", 1)
@@ -163,7 +160,11 @@ def test_perceptron_milestone_is_verified_outside_the_students_code(grace: Stude
     assert run.returncode == 0, run.stdout + run.stderr
     answer = grace.tito("milestone submit perceptron")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    marks = json.loads(grace.shell('curl -fsS -H "Authorization: token $JUPYTERHUB_API_TOKEN" "$TT_GRADING_URL"api/marks').stdout)
+    marks = json.loads(
+        grace.shell(
+            'curl -fsS -H "Authorization: token $JUPYTERHUB_API_TOKEN" "$TT_GRADING_URL"api/marks'
+        ).stdout
+    )
     assert "perceptron" in json.dumps(marks)
 
 

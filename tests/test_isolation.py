@@ -61,7 +61,10 @@ def outside() -> Iterator[None]:
 
 
 def host_reaches(host: str, port: int) -> bool:
-    return run("python3", "-c", f"import socket; socket.create_connection(('{host}', {port}), 3)").returncode == 0
+    return (
+        run("python3", "-c", f"import socket; socket.create_connection(('{host}', {port}), 3)").returncode
+        == 0
+    )
 
 
 def test_student_reaches_hub_and_grading(classroom: Classroom, ada: Student) -> None:
@@ -70,12 +73,16 @@ def test_student_reaches_hub_and_grading(classroom: Classroom, ada: Student) -> 
 
 
 @pytest.mark.parametrize("host", [METADATA, CAMPUS])
-def test_student_cannot_reach_an_address_outside_that_answers(mallory: Student, outside: None, host: str) -> None:
+def test_student_cannot_reach_an_address_outside_that_answers(
+    mallory: Student, outside: None, host: str
+) -> None:
     assert host_reaches(host, 8765)
     assert not reaches(mallory, host, 8765)
 
 
-def test_student_cannot_reach_another_students_server(classroom: Classroom, ada: Student, mallory: Student) -> None:
+def test_student_cannot_reach_another_students_server(
+    classroom: Classroom, ada: Student, mallory: Student
+) -> None:
     theirs = address(ada.container, classroom.environment["TT_STUDENTS_NETWORK"])
     assert host_reaches(theirs, 8888)
     assert not reaches(mallory, theirs, 8888)
@@ -89,7 +96,9 @@ def test_student_cannot_reach_the_machine(classroom: Classroom, mallory: Student
 
 
 @pytest.mark.parametrize(("service", "port"), [("proxy", 8001), ("proxy", 8000), ("api", 9301), ("hub", 22)])
-def test_student_cannot_reach_other_ports_of_the_services(classroom: Classroom, mallory: Student, service: str, port: int) -> None:
+def test_student_cannot_reach_other_ports_of_the_services(
+    classroom: Classroom, mallory: Student, service: str, port: int
+) -> None:
     host = classroom.environment[f"TT_{service.upper()}_IP"]
     assert not reaches(mallory, host, port)
 
@@ -102,7 +111,9 @@ def test_student_cannot_reach_the_services_own_networks(classroom: Classroom, ma
 
 
 def test_student_has_no_way_to_the_engine_or_to_root(mallory: Student) -> None:
-    answer = mallory.shell("ls /var/run/docker.sock /run/gate; id -u; grep CapEff /proc/self/status; grep NoNewPrivs /proc/self/status; whoami")
+    answer = mallory.shell(
+        "ls /var/run/docker.sock /run/gate; id -u; grep CapEff /proc/self/status; grep NoNewPrivs /proc/self/status; whoami"
+    )
     assert "docker.sock': No such file" in answer.stderr
     lines = answer.stdout.split("\n")
     assert int(lines[0]) >= 20000
@@ -111,7 +122,9 @@ def test_student_has_no_way_to_the_engine_or_to_root(mallory: Student) -> None:
     assert lines[3] == "mallory"
 
 
-def test_student_cannot_read_another_students_home(classroom: Classroom, ada: Student, mallory: Student) -> None:
+def test_student_cannot_read_another_students_home(
+    classroom: Classroom, ada: Student, mallory: Student
+) -> None:
     assert ada.shell("echo secret > ~/mine && cat ~/mine").stdout == "secret\n"
     seen = mallory.shell("ls -la /home; cat /home/ada/mine; getent passwd | grep -c -e ada")
     assert "secret" not in seen.stdout
@@ -127,15 +140,30 @@ def test_data_sets_are_read_only(mallory: Student) -> None:
 
 
 def test_no_solution_probe_or_reference_is_in_the_students_container(mallory: Student) -> None:
-    answer = mallory.shell("grep -rIl --include='*' -e 'BEGIN SOLUTION' -e 'course.probing' / --exclude-dir=proc --exclude-dir=sys 2>/dev/null | head")
+    answer = mallory.shell(
+        "grep -rIl --include='*' -e 'BEGIN SOLUTION' -e 'course.probing' / --exclude-dir=proc --exclude-dir=sys 2>/dev/null | head"
+    )
     assert answer.stdout.strip() == ""
-    assert mallory.shell("ls -d / /opt/* | sort; find / -xdev \\( -name probes -o -name reference -o -name grading \\) -not -path '/proc/*' 2>/dev/null").returncode == 0
-    found = mallory.shell("find /opt /srv /usr/local /home -xdev \\( -name 'probes' -o -name 'instructor' -o -name 'grading' \\) 2>/dev/null")
+    assert (
+        mallory.shell(
+            "ls -d / /opt/* | sort; find / -xdev \\( -name probes -o -name reference -o -name grading \\) -not -path '/proc/*' 2>/dev/null"
+        ).returncode
+        == 0
+    )
+    found = mallory.shell(
+        "find /opt /srv /usr/local /home -xdev \\( -name 'probes' -o -name 'instructor' -o -name 'grading' \\) 2>/dev/null"
+    )
     assert found.stdout.strip() == ""
 
 
 def test_a_students_server_stays_under_the_classrooms_ceiling(classroom: Classroom, ada: Student) -> None:
-    parent = run("docker", "inspect", "--format", "{{.HostConfig.CgroupParent}} {{.HostConfig.PidsLimit}} {{.HostConfig.Memory}}", ada.container)
+    parent = run(
+        "docker",
+        "inspect",
+        "--format",
+        "{{.HostConfig.CgroupParent}} {{.HostConfig.PidsLimit}} {{.HostConfig.Memory}}",
+        ada.container,
+    )
     assert parent.stdout.split()[0].strip("/").replace(".slice", "").endswith("students")
     assert int(parent.stdout.split()[1]) == 256
     assert int(parent.stdout.split()[2]) == 768 * 2**20

@@ -13,7 +13,9 @@ DOCUMENTATION = """
 name: classroom
 type: stdout
 short_description: a line for each task, a sentence for a failure
-description: [Prints every task with its outcome and its seconds. A failure prints its message and the end of what the command said.]
+description:
+  - Prints every task with its outcome and its seconds.
+  - A failure prints its message and the end of what the command said.
 """
 
 LAST_LINES = 15
@@ -77,7 +79,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         for host in sorted(stats.processed):
             figures = stats.summarize(host)
             failed = figures["failures"] + figures["unreachable"]
-            self._display.display(f"\n{host}: ok={figures['ok']} changed={figures['changed']} failed={failed}")
+            self._display.display(
+                f"\n{host}: ok={figures['ok']} changed={figures['changed']} failed={failed}"
+            )
 
     def _name(self) -> None:
         if self._here != self._role:
