@@ -121,11 +121,10 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
 
 
 @pytest.fixture
-def foreign() -> Iterator[str]:
+def foreign(gate: Gate) -> Iterator[str]:
     """Full id of a container that is none of the classroom's business."""
-    image = run("docker", "images", "-q", f"--filter=label={BASE}").stdout.split()[0]
     name = f"foreign-{secrets.token_hex(3)}"
-    made = run("docker", "run", "--detach", f"--name={name}", "--network=none", image, "sleep", "60")
+    made = run("docker", "run", "--detach", f"--name={name}", "--network=none", gate.image, "sleep", "60")
     yield made.stdout.strip()
     run("docker", "rm", "--force", name)
 
