@@ -1,0 +1,19 @@
+"""A student's server. What the hub decides (address, who may come in, which page opens) comes from it."""
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 - Jupyter puts it here
+
+# Of no use without a language server, or without an old notebook's settings; each costs its import.
+c.ServerApp.jpserver_extensions = {"jupyter_lsp": False, "notebook_shim": False}
+
+c.ServerApp.terminals_enabled = True
+# Not a login shell: /etc/profile would take our Python and tito off the path.
+c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash"]}
+c.MappingKernelManager.cull_idle_timeout = 0  # the hub stops whole servers; a kernel alone would go unseen
+
+# What the hub runs is what its admin deployed: no news, no look for newer versions, nothing to install.
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.LabApp.news_url = None
+c.LabApp.extension_manager = "readonly"
+
+c.ContentsManager.allow_hidden = False
+c.FileContentsManager.delete_to_trash = False  # a bin in the home would fill it, out of sight

@@ -1,0 +1,100 @@
+#!/opt/venv/bin/python
+"""Starts a student's server: jupyterhub-singleuser, less the imports that a student's server makes no use of.
+
+Most of what a server costs to start is importing, and a third of that is the hub's own database layer,
+pulled in by a log function. Here such modules are *deferred*: in their place stands one that imports the
+real module when something of it is used for the first time. So nothing is missing; an upgrade that needs
+more at start gets it, only slower (the image's build test says when that happens). images/README.md has
+each one's measured gain.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+class Deferred(ModuleType):
+    """A module that is imported when something of it is used that is not already given here."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        for other in [other for other in sys.modules if other.split(".")[0] == self.__name__.split(".")[0]]:
+            if isinstance(sys.modules[other], Deferred):
+                del sys.modules[other]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def defer(name: str, **given: object) -> None:
+    """Put a deferred module in the place of `name`; `given` are names imported from it, but only named."""
+    module = Deferred(name)
+    module.__path__ = []  # a package too: its parts may be deferred beside it
+    vars(module).update(given)
+    sys.modules[name] = module
+
+
+class Never(Exception):  # noqa: N818 - stands in for classes that are only in an `except` or an `isinstance`
+    """What nothing is an instance of."""
+
+
+def prepare() -> None:
+    """Defer what a student's server does not use. Before anything of Jupyter is imported."""
+    # jupyterhub.log wants to know the hub's health check, jupyterhub.utils the class of a database error, and
+    # jupyterhub.scopes the hub's tables: sqlalchemy, alembic and mako would come with them.
+    defer("jupyterhub.handlers")
+    defer("jupyterhub.handlers.pages", HealthCheckHandler=Never)
+    defer("jupyterhub.orm")
+    defer("jupyterhub.roles")
+    defer("sqlalchemy")
+    defer("sqlalchemy.exc", SQLAlchemyError=Never)
+    # JupyterLab's lists of allowed extensions, and its extension manager: students install nothing there.
+    defer("requests")
+    defer("jupyterlab.extensions.pypi", PyPIExtensionManager=Never)
+    # Kernels behind a gateway: ours run here.
+    defer("websocket")
+    # Optional to jsonschema, taken where they can be imported: formats that none of our schemas uses.
+    # Optional to aiohttp: name servers by way of C; the hub is an address.
+    for optional in ("rfc3986_validator", "isoduration", "webcolors", "fqdn", "uri_template", "aiodns"):
+        sys.modules[optional] = None  # type: ignore[assignment]
+
+
+def welcome() -> None:
+    """The student's folder on the first start, with the first module. Never overwrites work."""
+    if Path("~/course/README.md").expanduser().exists():
+        return
+    from course.tito import cli
+
+    try:
+        cli.main(["start"])
+    except (OSError, SystemExit) as error:  # a full home must not shut its owner out, who could make room
+        print(f"start-student: ~/course could not be prepared: {error}", file=sys.stderr)
+
+
+def main() -> None:
+    os.environ.setdefault("SHELL", "/bin/bash")  # what a terminal runs
+    welcome()
+    # Thousands of objects are made that stay: looking through them for garbage, again and again, finds none.
+    gc.disable()
+    prepare()
+    from jupyterhub.singleuser import extension
+
+    initialize = extension.JupyterHubSingleUser.initialize
+
+    def initialize_and_collect(self: Any, *arguments: Any, **named: Any) -> Any:
+        result = initialize(self, *arguments, **named)
+        gc.freeze()
+        gc.enable()
+        return result
+
+    extension.JupyterHubSingleUser.initialize = initialize_and_collect
+    sys.exit(extension.main())
+
+
+if __name__ == "__main__":
+    main()

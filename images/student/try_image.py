@@ -1,0 +1,166 @@
+"""Tries a student's server as its hub and its student would; the last step of the image's build, run in it.
+
+Starts start-student against a stand-in of the hub, then: the lab's page for a signed-in student and a
+redirect for anybody else, a kernel that plots, a terminal that finds tito, a notebook saved, activity told
+to the hub, and no database library in the server's memory (an upgrade of jupyterhub that needs one at start
+shows here).
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import websocket
+from jupyterhub import __version__
+
+PREFIX = "/user/student/"
+TOKEN = "trial"  # noqa: S105 - of a server that lives for seconds
+SERVER = f"127.0.0.1:18{os.getpid() % 900 + 100}"
+seen: list[str] = []
+
+
+class Hub(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        known = self.headers.get("Authorization", "").endswith(f" {TOKEN}")
+        if self.path == "/hub/api":
+            self.answer({"version": __version__})
+        elif known:
+            self.answer({"kind": "user", "name": "student", "scopes": ["access:servers!server=student/"]})
+        else:
+            self.answer({"message": "unknown"}, 403)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer({})
+
+    def answer(self, body: dict[str, object], status: int = 200) -> None:
+        seen.append(self.path)
+        self.send_response(status)
+        self.send_header("X-JupyterHub-Version", __version__)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def ask(method: str, path: str, body: object = None, token: str = TOKEN) -> tuple[int, str]:
+    request = urllib.request.Request(f"http://{SERVER}{PREFIX}{path}", method=method)
+    if token:
+        request.add_header("Authorization", f"token {token}")
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with urllib.request.build_opener(Stay).open(request, data, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def connect(path: str) -> websocket.WebSocket:
+    return websocket.create_connection(
+        f"ws://{SERVER}{PREFIX}{path}", header=[f"Authorization: token {TOKEN}"], timeout=30
+    )
+
+
+def run_cell(code: str) -> str:
+    """What a new kernel prints for this code."""
+    kernel = json.loads(ask("POST", "api/kernels", {})[1])["id"]
+    socket = connect(f"api/kernels/{kernel}/channels")
+    header = {
+        "msg_id": "1",
+        "msg_type": "execute_request",
+        "session": "trial",
+        "username": "",
+        "version": "5",
+    }
+    content = {"code": code, "silent": False}
+    message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+    socket.send(json.dumps(message))
+    printed = ""
+    while True:
+        answer = json.loads(socket.recv())
+        if answer["parent_header"].get("msg_id") != "1":
+            continue
+        if answer["msg_type"] == "stream":
+            printed += answer["content"]["text"]
+        if answer["msg_type"] == "error":
+            sys.exit("\n".join(answer["content"]["traceback"]))
+        if answer["msg_type"] == "execute_reply":
+            return printed
+
+
+def run_in_terminal(line: str, until: str) -> None:
+    name = json.loads(ask("POST", "api/terminals", {})[1])["name"]
+    socket = connect(f"terminals/websocket/{name}")
+    socket.send(json.dumps(["stdin", f"{line}\r"]))
+    shown = ""
+    while until not in shown:
+        shown += str(json.loads(socket.recv())[1])
+
+
+def main() -> None:
+    hub = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    api = f"http://127.0.0.1:{hub.server_port}/hub/api"
+    environment = {
+        "JUPYTERHUB_API_URL": api,
+        "JUPYTERHUB_ACTIVITY_URL": f"{api}/activity",
+        "JUPYTERHUB_API_TOKEN": TOKEN,
+        "JUPYTERHUB_USER": "student",
+        "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-student",
+        "JUPYTERHUB_BASE_URL": "/",
+        "JUPYTERHUB_SERVICE_PREFIX": PREFIX,
+        "JUPYTERHUB_SERVICE_URL": f"http://{SERVER}{PREFIX}",
+        "JUPYTERHUB_OAUTH_CALLBACK_URL": f"{PREFIX}oauth_callback",
+        "JUPYTERHUB_OAUTH_ACCESS_SCOPES": '["access:servers!server=student/"]',
+        "JUPYTERHUB_DEFAULT_URL": "/lab/tree/course",
+        "JUPYTERHUB_ROOT_DIR": "~",
+    }
+    server = subprocess.Popen(["/opt/venv/bin/start-student"], env=os.environ | environment)
+    try:
+        for _ in range(600):
+            time.sleep(0.1)
+            try:
+                status, _ = ask("GET", "", token="")
+                break
+            except OSError:
+                assert server.poll() is None, "the server ended"
+        assert status == 302, f"a stranger got {status}"
+        status, page = ask("GET", "lab/tree/course")
+        assert status == 200, f"the lab's page: {status}"
+        assert "jupyter-config-data" in page, "the lab's page is not JupyterLab's"
+        assert ask("GET", "lab", token=f"not {TOKEN}-")[0] in {302, 403}, "a wrong token was let in"
+        assert ask("GET", "api/contents/course/README.md")[0] == 200, "no ~/course on the first start"
+
+        maps = Path(f"/proc/{server.pid}/maps").read_text()
+        assert "sqlalchemy" not in maps, "the server imported the hub's database: see start_student.py"
+        assert any("activity" in path for path in seen), "the hub was not told of activity"
+
+        plot = (
+            "import numpy as np, matplotlib.pyplot as plt; plt.plot(np.arange(3)); plt.show(); print(6 * 7)"
+        )
+        assert "42" in run_cell(plot), "the kernel did not answer"
+        run_in_terminal("tito status && echo do'ne'", "done")
+        notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        saved = ask("PUT", "api/contents/trial.ipynb", {"type": "notebook", "content": notebook})
+        assert saved[0] == 201, f"saving a notebook: {saved}"
+        assert ask("GET", "lab/api/settings/@jupyterlab/apputils-extension:themes")[0] == 200, "no settings"
+    finally:
+        server.terminate()
+        assert server.wait(30) == 0, "the server did not end when told to"
+
+
+if __name__ == "__main__":
+    main()
