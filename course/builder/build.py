@@ -10,7 +10,7 @@ from pathlib import Path
 
 from course import manifest as manifests
 from course.builder import BuildError, notebook
-from course.builder.source import SourceCell, read
+from course.builder.source import SourceCell, read, script
 from course.export import assemble
 from course.manifest import Manifest, Module
 
@@ -131,11 +131,12 @@ def _write(
         _put(work / "student" / f"{slug}.ipynb", notebook.dumps(student))
         _put(work / "instructor" / f"{slug}.ipynb", notebook.dumps(notebook.instructor(slug, track, cells)))
         _put(package / f"{slug}.py", _reference(slug, student, cells))
-    milestones = work / "student" / "milestones"
     for stop in manifest.track(track).stops:
         if stop.milestone.available:
             name = f"{stop.milestone.slug}.py"
-            _put(milestones / name, (course / "milestones" / name).read_text(encoding="utf-8"))
+            cleared, solved = script(course / "milestones" / name)
+            _put(work / "student" / "milestones" / name, cleared)
+            _put(work / "instructor" / "milestones" / name, solved)
     _put(work / "course.json", notebook.dumps(_manifest_json(manifest, track)))
 
 

@@ -34,13 +34,38 @@ class SourceCell:
     points: int | None = None  # of a check
 
     def cleared(self) -> str:
-        """The source with each solution replaced by an error that names the exercise."""
-        error = f'raise NotImplementedError("{self.id} {UNSOLVED}")'
-        return SOLUTION.sub(rf"\g<indent># YOUR CODE HERE\n\g<indent>{error}", self.source)
+        """The source as students get it."""
+        return clear(self.source, self.id)
 
     def solved(self) -> str:
-        """The source with its solutions, without the lines that mark them."""
-        return re.sub(r"^[ \t]*### (BEGIN|END) SOLUTION[ \t]*\n?", "", self.source, flags=re.MULTILINE)
+        """The source with its solutions."""
+        return solve(self.source)
+
+
+def clear(source: str, name: str) -> str:
+    """A source with each solution replaced by an error that names the exercise."""
+    error = f'raise NotImplementedError("{name} {UNSOLVED}")'
+    return SOLUTION.sub(rf"\g<indent># YOUR CODE HERE\n\g<indent>{error}", source)
+
+
+def solve(source: str) -> str:
+    """A source with its solutions, without the lines that mark them."""
+    return re.sub(r"^[ \t]*### (BEGIN|END) SOLUTION[ \t]*\n?", "", source, flags=re.MULTILINE)
+
+
+def script(path: Path) -> tuple[str, str]:
+    """A milestone's script as students get it, and solved.
+
+    Raises:
+        BuildError: a mark of a solution stands alone, so that the solution would reach students.
+    """
+    source = path.read_text(encoding="utf-8")
+    marks = [match[1] for match in MARKER.finditer(source)]
+    if marks != ["BEGIN", "END"] * (len(marks) // 2):
+        raise BuildError(f"{path}: '### BEGIN SOLUTION' and '### END SOLUTION' must come in pairs.")
+    cleared = clear(source, path.stem)
+    _parse(f"{path}, with its solutions cleared", cleared)
+    return cleared, solve(source)
 
 
 def read(path: Path, tracks: Collection[str]) -> list[SourceCell]:

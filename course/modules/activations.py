@@ -134,8 +134,8 @@ with np.errstate(all="ignore"):
 # ### Exercise: `Sigmoid.forward` and `Tanh.forward`
 #
 # For the sigmoid: `z = np.exp(-np.abs(x))` is safe everywhere, and both formulas can be written with it;
-# `np.where` chooses. Far to the left the result must still be right *relatively*: sigmoid(-50) is 1.9e-22, not 0.
-# For tanh, use `np.tanh`, which is already careful.
+# `np.where` chooses. Far to the left the result must still be right *relatively*: sigmoid(-50) is 1.9e-22,
+# not 0. For tanh, use `np.tanh`, which is already careful.
 
 
 # %% role="exercise" id="activations-sigmoid"

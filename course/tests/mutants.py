@@ -1,7 +1,9 @@
 """Wrong solutions, as students write them: for each exercise, pieces of the solution and what replaces them.
 
-Wrong sign, missing transpose, wrong axis, off by one, zeros, a changed input, a forgotten edge.
+Long lines, for each mutant is one line of the table. Wrong sign, missing transpose, wrong axis, off by one, zeros, a changed input, a forgotten edge.
 """
+
+# ruff: noqa: E501
 
 MUTANTS = {
     "setup-memory": [

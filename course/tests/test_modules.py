@@ -1,4 +1,4 @@
-"""The modules as a student meets them: the reference gets all points, an untouched one none, a wrong one fewer."""
+"""The modules as students meet them: a solution gets all points, an untouched notebook none."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cells(slug):
 
 
 def exported(slug, solve):
-    """The module's source, as it is exported from a notebook in which `solve(cell)` is each exercise's text."""
+    """The module's source, exported from a notebook in which `solve(cell)` is the text of each cell."""
     official = notebook.student(slug, "discovery", cells(slug))
     written = notebook._notebook(slug, "discovery", cells(slug), solve)
     return assemble(official, written).source

@@ -102,6 +102,19 @@ def test_course_json_says_what_is_there_already(course, tmp_path):
     assert (built.folder / "student/milestones/sums.py").is_file()
 
 
+def test_solution_of_a_milestone_stays_with_the_instructor(course, tmp_path):
+    (course / "milestones/sums.py").write_text(
+        "def predict(inputs):\n    ### BEGIN SOLUTION\n    return inputs + 41\n    ### END SOLUTION\n"
+    )
+    folder = build(course, "discovery", tmp_path / "build").folder
+    assert "41" not in (folder / "student/milestones/sums.py").read_text()
+    assert "sums is still to be done" in (folder / "student/milestones/sums.py").read_text()
+    assert "41" in (folder / "instructor/milestones/sums.py").read_text()
+    change(course / "milestones/sums.py", "    ### END SOLUTION\n", "")
+    with pytest.raises(BuildError, match="in pairs"):
+        build(course, "discovery", tmp_path / "build")
+
+
 REFUSED = {
     "role": ('role="given"', 'role="gift"', "unknown role 'gift'"),
     "key": ("points=2", "point=2", "unknown key 'point'"),
