@@ -32,6 +32,14 @@ UNREACHABLE = (DockerException, requests.RequestException)
 TRY_AGAIN = "Try again in a minute; if it stays so, tell your instructor."
 
 
+class StartError(SpawnException):
+    """A start that failed, with words for the student on every page that JupyterHub may show for it."""
+
+    def __init__(self, sentence: str, reason: str, log: str = "") -> None:
+        super().__init__(f"{sentence} {TRY_AGAIN}", reason=reason, log_message=log, status_code=503)
+        self.jupyterhub_message = self.message
+
+
 class ClassroomSpawner(DockerSpawner):
     """One container for one student, made by the gate."""
 
@@ -94,7 +102,7 @@ class ClassroomSpawner(DockerSpawner):
             ip, port = await super().start()
         except UNREACHABLE as error:
             log = f"No container for {self.user.name}: {_sentence(error)}"
-            raise _failure("The classroom could not start your server.", "engine", log) from error
+            raise StartError("The classroom could not start your server.", "engine", log) from error
         await self._wait_until_it_listens(ip, port)
         return ip, port
 
@@ -105,7 +113,7 @@ class ClassroomSpawner(DockerSpawner):
                 return
             # Trying costs nothing, but looking at the container asks the engine, which has a class to start.
             if tries % TRIES_A_LOOK == 0 and await self.poll() is not None:
-                raise _failure(self.farewell or "Your server ended before it was ready.", "exited")
+                raise StartError(self.farewell or "Your server ended before it was ready.", "exited")
             await asyncio.sleep(TRY_EVERY)
 
     async def poll(self) -> int | str | None:
@@ -126,13 +134,6 @@ class ClassroomSpawner(DockerSpawner):
         await self.remove_object()
         self.object_id = ""
         return f"exit {state['ExitCode']}"
-
-
-def _failure(sentence: str, reason: str, log: str = "") -> SpawnException:
-    """A failed start, with words for the student on every page that JupyterHub may show for it."""
-    failure = SpawnException(f"{sentence} {TRY_AGAIN}", reason=reason, log_message=log, status_code=503)
-    failure.jupyterhub_message = failure.message
-    return failure
 
 
 async def _listens(ip: str, port: int) -> bool:

@@ -1,0 +1,34 @@
+"""JupyterHub with our configuration, but no proxy, no containers and nothing to grade."""
+
+import os
+from pathlib import Path
+
+from jupyterhub.proxy import Proxy
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it here
+load_subconfig(str(Path(__file__).parent.parent / "jupyterhub_config.py"))  # type: ignore[name-defined]  # noqa: F821
+
+
+class NoProxy(Proxy):
+    """Routes nothing: the test asks the hub at its own port."""
+
+    should_start = False
+
+    async def add_route(self, routespec, target, data):
+        pass
+
+    async def delete_route(self, routespec):
+        pass
+
+    async def get_all_routes(self):
+        return {}
+
+
+state = Path(os.environ["TT_TEST_STATE"])
+port = os.environ["TT_TEST_PORT"]
+c.JupyterHub.proxy_class = NoProxy
+c.JupyterHub.db_url = f"sqlite:///{state}/jupyterhub.sqlite"
+c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{port}"
+c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] == "roster"]
+c.JupyterHub.load_roles = [role for role in c.JupyterHub.load_roles if role["name"] == "roster"]
+c.Accounts.path = str(state / "accounts.sqlite")

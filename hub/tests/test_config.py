@@ -1,0 +1,71 @@
+import pytest
+from traitlets.config import Config
+
+from hub.config import roles, services, survival
+from hub.config.settings import Settings, SettingsError
+from hub.tests.environment import environment
+
+
+def configured(settings: Settings) -> Config:
+    c = Config()
+    for concern in (services, roles, survival):
+        concern.configure(c, settings)
+    return c
+
+
+def test_a_hub_restart_drops_nobody() -> None:
+    c = configured(Settings.from_environment(environment()))
+    assert c.JupyterHub.cleanup_servers is False
+    assert c.JupyterHub.cleanup_proxy is False
+    assert c.ClassroomSpawner.consecutive_failure_limit == 0
+
+
+def test_every_service_has_a_role_and_none_is_an_admin() -> None:
+    c = configured(Settings.from_environment(environment()))
+    names = {service["name"] for service in c.JupyterHub.services}
+    holders = {name: role["scopes"] for role in c.JupyterHub.load_roles for name in role.get("services", [])}
+    assert set(holders) == names
+    assert not any("admin" in service for service in c.JupyterHub.services)
+    assert holders["routes"] == ["proxy"]
+    assert holders["prometheus"] == ["read:metrics"]
+
+
+def test_a_students_server_may_hand_in_and_no_more() -> None:
+    c = configured(Settings.from_environment(environment()))
+    [server] = [role for role in c.JupyterHub.load_roles if role["name"] == "server"]
+    assert set(server["scopes"]) == {
+        "users:activity!user",
+        "access:servers!server",
+        "access:services!service=grading",
+    }
+
+
+def test_never_culling_runs_no_culler() -> None:
+    c = configured(Settings.from_environment(environment(TT_IDLE_TIMEOUT="0")))
+    assert "idle-culler" not in {service["name"] for service in c.JupyterHub.services}
+    assert "idle-culler" not in {role["name"] for role in c.JupyterHub.load_roles}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("TT_TITLE", "", "TT_TITLE is not set. Give it what the pages are headed with."),
+        ("TT_STUDENT_CPUS", "many", "TT_STUDENT_CPUS is 'many'. Give it a number of CPUs such as 1.0."),
+        ("TT_SELF_REGISTRATION", "perhaps", "TT_SELF_REGISTRATION is 'perhaps'. Give it true or false."),
+        (
+            "TT_BASE_PATH",
+            "course",
+            "TT_BASE_PATH is 'course'. Give it where the classroom lives, such as / or /course/.",
+        ),
+        (
+            "TT_ROSTER_TOKEN",
+            "hunter2",
+            "TT_ROSTER_TOKEN is not usable. Give it a random secret of at least 16 characters.",
+        ),
+    ],
+)
+def test_a_wrong_variable_is_named_with_its_mend(variable: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(environment(**{variable: value}))
+    assert str(caught.value) == sentence
+    assert "hunter2" not in str(caught.value)

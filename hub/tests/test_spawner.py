@@ -1,0 +1,68 @@
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+
+from hub import spawner
+from hub.spawner import ClassroomSpawner
+
+
+class Dead(ClassroomSpawner):
+    """A spawner whose container has ended in a given way."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        super().__init__(user=SimpleNamespace(name="mia"), mem_limit=2**30)
+        self.state = {"Running": False, "OOMKilled": False, "Error": "", "ExitCode": 1, **state}
+        self.object_name = "tinytorch-student-mia"
+        self.calls: list[str] = []
+
+    def _docker(self, method: str, *arguments: Any, **named: Any) -> Any:
+        self.calls.append(method)
+        return {"Id": "0" * 64, "State": self.state}
+
+
+class BehindAGateThatIsAway(Dead):
+    """A spawner that cannot ask anyone."""
+
+    def _docker(self, method: str, *arguments: Any, **named: Any) -> Any:
+        raise requests.ConnectionError("refused")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"OOMKilled": True, "ExitCode": 137}, "more memory than its 1.0 GB"),
+        ({"ExitCode": 3}, "ended by itself (exit code 3)"),
+        ({"Error": "no such file"}, "could not run your server"),
+    ],
+)
+def test_a_student_is_told_why_the_server_ended(state: dict[str, Any], words: str) -> None:
+    dead = Dead(state)
+    assert asyncio.run(dead.poll()) is not None
+    assert words in dead.farewell
+    assert dead.calls == ["inspect_container", "remove_container"]
+
+
+def test_a_gate_that_restarts_does_not_end_a_class() -> None:
+    assert asyncio.run(BehindAGateThatIsAway({}).poll()) is None
+
+
+def test_a_server_that_dies_at_its_start_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spawner, "TRY_EVERY", 0.0)
+    with pytest.raises(spawner.StartError, match="exit code 3"):
+        asyncio.run(Dead({"ExitCode": 3})._wait_until_it_listens("127.0.0.1", 9))
+
+
+def test_before_the_gate_has_said_the_key_nobody_elses_container_is_asked_for() -> None:
+    unstarted = Dead({})
+    unstarted.object_name = ""
+    assert asyncio.run(unstarted.poll()) == 0
+    assert unstarted.calls == []
+
+
+def test_a_start_without_the_gate_tells_the_student_to_wait() -> None:
+    with pytest.raises(spawner.StartError) as caught:
+        asyncio.run(BehindAGateThatIsAway({}).start())
+    assert "Try again in a minute" in caught.value.jupyterhub_message
