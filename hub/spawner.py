@@ -98,7 +98,7 @@ class ClassroomSpawner(DockerSpawner):
             address = f"{GATE}/homes/{quote(self.user.name, safe='')}"
             home = await self.docker("post", address, timeout=GATE_TIMEOUT)
             home.raise_for_status()
-            self.object_name = f"{self.prefix}-student-{home.json()['key']}"
+            self.object_name = f"{self.prefix}-student-{home.json()['uid']}"
             ip, port = await super().start()
         except UNREACHABLE as error:
             log = f"No container for {self.user.name}: {_sentence(error)}"

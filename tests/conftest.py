@@ -22,15 +22,20 @@ def _remove() -> None:
 
 @pytest.fixture(scope="session")
 def classroom() -> Iterator[Classroom]:
-    """A classroom that `make deploy` made from nothing; what an aborted run left is removed first."""
-    _remove()
+    """A classroom that `make deploy` made from nothing; what an aborted run left is removed first.
+
+    With TT_TEST_KEEP=yes it stays, and the next run takes it as it is: for the one who writes a test.
+    """
+    keep = os.environ.get("TT_TEST_KEEP") == "yes"
+    if not keep:
+        _remove()
     answer = make("deploy", timeout=1500)
     assert answer.returncode == 0, answer.stdout[-6000:] + answer.stderr[-3000:]
     settings = json.loads(
         run(".venv/bin/python", "-m", "config.settings", "ansible", "--config", str(SETTINGS)).stdout
     )
     yield Classroom(settings["classroom"], settings["environment"])
-    if os.environ.get("TT_TEST_KEEP") != "yes":
+    if not keep:
         _remove()
 
 

@@ -91,9 +91,9 @@ class Gate:
 
     def ask(self, username: str = "ada", **fields: Any) -> requests.Response:
         """Ask for a container as a hub would; more fields replace what a hub says."""
-        key = self.home(username)["key"]
+        uid = self.home(username)["uid"]
         body = {"Image": self.image, "Cmd": ["true"], "Labels": {"tinytorch.user": username}, **fields}
-        name = f"{self.name}-student-{key}"
+        name = f"{self.name}-student-{uid}"
         return self.hub.post(f"{ANSWER}/containers/create", params={"name": name}, json=body)
 
     def containers(self, role: str) -> list[str]:
@@ -158,7 +158,7 @@ def spawner_for(gate: Gate, username: str, home: dict[str, Any], command: list[s
         client_kwargs={"base_url": f"unix://{gate.socket('hub')}"},
         extra_create_kwargs={"labels": {"tinytorch.user": username}},
     )
-    spawner.object_name = f"{gate.name}-student-{home['key']}"
+    spawner.object_name = f"{gate.name}-student-{home['uid']}"
     return spawner
 
 

@@ -28,7 +28,7 @@ class HubSocket:
         self.settings = settings
         self.engine = engine
         self.homes = homes
-        self.container = re.compile(rf"[0-9a-f]{{64}}|{re.escape(settings.name)}-student-[a-z0-9.-]{{1,128}}")
+        self.container = re.compile(rf"[0-9a-f]{{64}}|{re.escape(settings.name)}-student-[0-9]{{1,10}}")
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[strict.sentences("message")], client_max_size=LARGEST_BODY)

@@ -34,12 +34,12 @@ def user_of(asked: Mapping[str, Any]) -> str:
 
 
 def check_name(name: str, student: Student, settings: Settings) -> None:
-    """A container is called after its student, so that nobody is handed another's.
+    """A container is called after its student's uid, so that nobody is handed another's.
 
-    A key never holds '--', so a name has one reading: CLASSROOM-student-KEY, or that and --SERVER.
+    Not after the username: the engine's name service tells every student the names of all running containers.
     """
-    own = f"{settings.name}-student-{student.key}"
-    if not re.fullmatch(re.escape(own) + r"(--[a-z0-9][a-z0-9-]{0,62})?", name):
+    own = f"{settings.name}-student-{student.uid}"
+    if name != own:
         raise Refused(403, f"name is {name!r}, but a container of {student.username!r} is called {own!r}.")
 
 

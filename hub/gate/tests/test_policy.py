@@ -219,27 +219,24 @@ def test_container_of_nobody_is_refused(labels: Any) -> None:
         policy.user_of({"Labels": labels})
 
 
-@pytest.mark.parametrize("name", ["tinytorch-student-ada", "tinytorch-student-ada--my-20lab"])
-def test_own_names_are_accepted(name: str) -> None:
-    policy.check_name(name, ADA, SETTINGS)
+def test_own_name_is_accepted() -> None:
+    policy.check_name("tinytorch-student-20000", ADA, SETTINGS)
 
 
 @pytest.mark.parametrize(
     "name",
     [
         "",
-        "ada",
-        "tinytorch-student-alan",
-        "tinytorch-student-ada-1",  # the default server of the user 'ada-1'
-        "tinytorch-student-ada.0123456789ab",
-        "tinytorch-student-ada\n",
-        "tinytorch-student-ada\0",
-        "tinytorch-student-ada--",
-        "tinytorch-student-ada--../x",
-        "tinytorch-student-ada--x/../../y",
-        "tinytorch-student-ad\N{CYRILLIC SMALL LETTER A}",
+        "20000",
+        "tinytorch-student-ada",
+        "tinytorch-student-20001",
+        "tinytorch-student-200001",
+        "tinytorch-student-20000\n",
+        "tinytorch-student-20000\0",
+        "tinytorch-student-20000/../x",
+        "tinytorch-student-2000\N{FULLWIDTH DIGIT ZERO}",
         "tinytorch-hub-1",
-        "other-student-ada",
+        "other-student-20000",
     ],
 )
 def test_name_of_another_is_refused(name: str) -> None:

@@ -17,7 +17,7 @@ from hub.gate.tests.test_policy import ENVIRONMENT
 from hub.gate.worker_socket import WorkerSocket
 
 SETTINGS = Settings.from_environment(ENVIRONMENT)
-CREATE = "/v1.41/containers/create?name=tinytorch-student-ada"
+CREATE = "/v1.41/containers/create?name=tinytorch-student-20000"
 
 
 @asynccontextmanager
