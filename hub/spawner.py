@@ -68,8 +68,8 @@ class ClassroomSpawner(DockerSpawner):
 
     @default("object_name")
     def _object_name_default(self) -> str:
-        # Not DockerSpawner's guess, its own escape of the username: the key is the gate's to say, when a
-        # start asks. Before that there is no container. (A guess might even be another student's key.)
+        # Not DockerSpawner's guess, made of the username: the gate says the uid that a container is called after, when
+        # a start asks. Before that there is none.
         return ""
 
     @default("extra_create_kwargs")

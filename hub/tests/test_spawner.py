@@ -15,7 +15,7 @@ class Dead(ClassroomSpawner):
     def __init__(self, state: dict[str, Any]) -> None:
         super().__init__(user=SimpleNamespace(name="mia"), mem_limit=2**30)
         self.state = {"Running": False, "OOMKilled": False, "Error": "", "ExitCode": 1, **state}
-        self.object_name = "tinytorch-student-mia"
+        self.object_name = "tinytorch-student-20000"
         self.calls: list[str] = []
 
     def _docker(self, method: str, *arguments: Any, **named: Any) -> Any:
@@ -55,7 +55,7 @@ def test_a_server_that_dies_at_its_start_is_not_waited_for(monkeypatch: pytest.M
         asyncio.run(Dead({"ExitCode": 3})._wait_until_it_listens("127.0.0.1", 9))
 
 
-def test_before_the_gate_has_said_the_key_nobody_elses_container_is_asked_for() -> None:
+def test_before_the_gate_has_said_the_uid_nobody_elses_container_is_asked_for() -> None:
     unstarted = Dead({})
     unstarted.object_name = ""
     assert asyncio.run(unstarted.poll()) == 0
