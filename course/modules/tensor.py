@@ -137,7 +137,8 @@ def apply(op, *inputs):
 #
 # `Tensor` itself is given as well: it keeps `data` (a numpy array), has a slot `grad` for later, and hands
 # each operator to `apply`. `a + b` is `apply(Add(), a, b)`; `Add` and the others are yours to write. The
-# methods carry PyTorch's names and arguments: `dim` where numpy says `axis`, `keepdim` for `keepdims`.
+# methods carry PyTorch's names and arguments: `dim` where numpy says `axis`, `keepdim` for `keepdims`. It is
+# long but plain: skim it now, and come back when you wonder what a method does.
 
 # %% role="given" id="tensor-class"
 MaxResult = namedtuple("MaxResult", ["values", "indices"])

@@ -235,8 +235,9 @@ MUTANTS = {
         ("Parameter((rand(*size) * 2 - 1) * bound)", "(rand(*size) * 2 - 1) * bound"),
         ("Parameter((rand(*size) * 2 - 1) * bound)", "Parameter((rand(*size[::-1]) * 2 - 1) * bound)"),
         ("x @ weight.T", "x @ weight"),
-        ("result + bias", "result - bias"),
-        ("return result if bias is None else result + bias", "return result"),
+        ("result += bias", "result -= bias"),
+        ("if bias is not None:", "if False:"),
+        ("if bias is not None:", "if True:"),
         ("x @ weight.T", "0 * (x @ weight.T)"),
     ],
     "layers-flatten": [
