@@ -68,8 +68,8 @@ class ClassroomSpawner(DockerSpawner):
 
     @default("object_name")
     def _object_name_default(self) -> str:
-        # Not DockerSpawner's guess, made of the username: a container is called after its student's uid, which the
-        # gate says when a start asks. Before that there is none.
+        # Not DockerSpawner's guess, made of the username: a container is called after its student's uid, and
+        # the gate says that when a start asks. Before that there is none.
         return ""
 
     @default("extra_create_kwargs")

@@ -12,6 +12,7 @@ def configure(c: Config, settings: Settings) -> None:
     services: list[dict[str, Any]] = [
         {
             "name": "grading",
+            "info": {"title": "Marks"},  # what the pages call it
             "url": "http://api:8300",
             "api_token": settings.grading_token,
             "oauth_no_confirm": True,  # nobody is asked whether a part of the classroom may know them

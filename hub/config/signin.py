@@ -10,9 +10,10 @@ from hub.config.settings import Settings
 def configure(c: Config, settings: Settings) -> None:
     c.JupyterHub.authenticator_class = Accounts
     c.Accounts.self_registration = settings.self_registration
-    c.Accounts.admin_users = {settings.admin}
+    admin = names.normalise(settings.admin)
+    c.Accounts.admin_users = {admin}
     c.Accounts.first_passwords = {
-        settings.admin: settings.admin_password,
+        admin: settings.admin_password,
         names.PROBE: settings.probe_password,
     }
     c.Accounts.auth_refresh_age = 300  # so long may a browser go on after its account was reset
