@@ -11,7 +11,6 @@ import pytest
 from tests.classroom import Classroom, Student, run, wait_for
 from tests.kernel import Kernel
 from tests.submissions import right
-from tests.test_grading import SUBMIT
 
 KILLS = ["hub", "proxy", "api", "worker", "gate"]
 
@@ -24,10 +23,9 @@ def running_submission(student: Student) -> str:
     )
     code = first["source"] if isinstance(first["source"], str) else "".join(first["source"])
     first["source"] = "import time\ntime.sleep(4)\n" + code
-    answer = student.shell(SUBMIT + "setup", stdin=json.dumps({"notebook": book}))
-    body, code = answer.stdout.rsplit("\n", 1)
-    assert code == "201", answer.stdout
-    return str(json.loads(body)["id"])
+    status, text = student.grading("POST", "submissions/module/setup", json.dumps({"notebook": book}))
+    assert status == 201, text
+    return str(json.loads(text)["id"])
 
 
 def grading_rows(classroom: Classroom, identifier: str) -> list[tuple[Any, ...]]:
