@@ -141,8 +141,8 @@ class SubmitHandler(ApiHandler):
         limit = self.service.settings.submission_max_bytes
         return Answer(
             413,
-            f"The submission is larger than {limit:,} bytes. Clear the notebook's outputs (Edit, Clear Outputs "
-            "of All Cells), save it, and hand in again.",
+            f"The submission is larger than {limit:,} bytes. Clear the notebook's outputs (Edit, Clear "
+            "Outputs of All Cells), save it, and hand in again.",
         )
 
 
