@@ -38,7 +38,7 @@ const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds 
 
 async function restoreRoutes() {
   let said = "";
-  for (let wait = 0.5; ; wait = Math.min(wait * 1.5, 10)) {
+  for (let wait = 0.5; ; wait = Math.min(wait * 1.5, 3)) {
     let reason;
     try {
       const answer = await fetch(`${hub}${base}hub/api/proxy`, {

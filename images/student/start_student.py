@@ -25,9 +25,7 @@ class Deferred(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        for other in [other for other in sys.modules if other.split(".")[0] == self.__name__.split(".")[0]]:
-            if isinstance(sys.modules[other], Deferred):
-                del sys.modules[other]
+        stop_deferring()
         return getattr(importlib.import_module(self.__name__), name)
 
 
@@ -37,6 +35,13 @@ def defer(name: str, **given: object) -> None:
     module.__path__ = []  # a package too: its parts may be deferred beside it
     vars(module).update(given)
     sys.modules[name] = module
+
+
+def stop_deferring() -> None:
+    """From here on, all is imported as it is: what one deferred module needs may be deferred itself."""
+    for name, module in list(sys.modules.items()):
+        if module is None or isinstance(module, Deferred):
+            del sys.modules[name]
 
 
 class Never(Exception):  # noqa: N818 - stands in for classes that are only in an `except` or an `isinstance`
@@ -82,7 +87,13 @@ def main() -> None:
     # Thousands of objects are made that stay: looking through them for garbage, again and again, finds none.
     gc.disable()
     prepare()
-    from jupyterhub.singleuser import extension
+    try:
+        from jupyterhub.singleuser import extension
+    except ImportError:  # a part of something deferred was wanted: then without any of this
+        stop_deferring()
+        for name in [name for name in sys.modules if name.split(".")[0] == "jupyterhub"]:
+            del sys.modules[name]
+        from jupyterhub.singleuser import extension
 
     initialize = extension.JupyterHubSingleUser.initialize
 
