@@ -61,8 +61,6 @@ def prepare() -> None:
     # JupyterLab's lists of allowed extensions, and its extension manager: students install nothing there.
     defer("requests")
     defer("jupyterlab.extensions.pypi", PyPIExtensionManager=Never)
-    # Kernels behind a gateway: ours run here.
-    defer("websocket")
     # Optional to jsonschema, taken where they can be imported: formats that none of our schemas uses.
     # Optional to aiohttp: name servers by way of C; the hub is an address.
     for optional in ("rfc3986_validator", "isoduration", "webcolors", "fqdn", "uri_template", "aiodns"):
