@@ -93,7 +93,8 @@ class Queue:
         while True:
             now = self.clock()
             free = self._free(now)
-            oldest = sa.select(submissions.c.id).where(free).order_by(submissions.c.received_at).limit(1)
+            order = (submissions.c.received_at, submissions.c.id)
+            oldest = sa.select(submissions.c.id).where(free).order_by(*order).limit(1)
             with self.engine.connect() as connection:  # a look first: an idle worker takes no write lock
                 id = connection.execute(oldest).scalar()
             if id is None:

@@ -7,11 +7,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jupyterhub.services.auth import HubOAuthCallbackHandler, HubOAuthenticated
-from tornado.web import StaticFileHandler, authenticated
+from tornado.web import HTTPError, StaticFileHandler, authenticated
 
 from grading import marks
 from grading.api import overview
-from grading.api.handlers import HEADERS, Answer, Handler
+from grading.api.handlers import HEADERS, HUB_AWAY, Answer, Handler
 from grading.api.submissions import in_thread
 
 HERE = Path(__file__).parent
@@ -27,9 +27,16 @@ templates.filters["moment"] = overview.moment
 class PageHandler(HubOAuthenticated, Handler):
     """A page for somebody whom the hub has signed in."""
 
+    def initialize(self) -> None:
+        """Ask the service's own hub."""
+        self.hub_auth = self.application.settings["hub_auth"]
+
     async def prepare(self) -> None:
         """Ask the hub without holding up everybody else; the answer is kept for `current_user`."""
-        await self.hub_auth.get_user(self, sync=False)
+        try:
+            await self.hub_auth.get_user(self, sync=False)
+        except HTTPError:
+            raise Answer(503, HUB_AWAY) from None
 
     def show(self, template: str, **values: Any) -> None:
         """Render a page."""
@@ -96,6 +103,10 @@ class MissingPage(PageHandler):
 
 class CallbackHandler(HubOAuthCallbackHandler):
     """Where the hub sends a browser back to, after signing in."""
+
+    def initialize(self) -> None:
+        """Ask the service's own hub."""
+        self.hub_auth = self.application.settings["hub_auth"]
 
 
 class StaticHandler(StaticFileHandler):

@@ -16,12 +16,8 @@ NO_ANSWER = {
 def of_frame(frame: Frame) -> str:
     """Why a probe that was run has no values to compare."""
     message = frame.message
-    if frame.status == "timeout":
-        return f"your code was still running, and was stopped {message} Is there an endless loop?"
-    if frame.status == "crash":
-        return f"your code {message}"
-    if frame.status == "output":
-        return f"your code {message or 'sent back something that is no answer.'}"
+    if frame.status != "error":
+        return f"your code {message}" if message else "your code gave no answer."
     if message.startswith("NotImplementedError"):
         return "this is not solved yet (NotImplementedError)."
     if "MemoryError" in message.partition(":")[0]:

@@ -58,7 +58,7 @@ def understood(received: bytearray) -> tuple[Header, bytes] | None:
     size = announced(header)
     if header.get("status") != "ok" or size < 0 or size != len(data):
         return None
-    return {"status": "ok", "arrays": header["arrays"]}, data
+    return {"status": "ok", "arrays": header.get("arrays", [])}, data
 
 
 def announced(header: Header) -> int:

@@ -12,9 +12,8 @@ import sys
 import time
 from dataclasses import asdict
 from functools import partial
+from itertools import groupby
 from typing import Any
-
-import numpy as np
 
 from course.export import assemble
 from course.probing import Probe, collect, generator
@@ -44,12 +43,14 @@ def run_module(task: Task, out: int) -> None:
     own = f"tinytorch/{task['slug']}.py"
     sources = Sources({**task["files"], own: assembly.source}, own={own})
     sources.install()
-    probes = load_probes(task["probes"])
-    deadline = time.monotonic() + task["seconds"]
-    for probe in probes:
-        seconds = min(task["per_probe_seconds"], deadline - time.monotonic())
-        outcome = forks.run(partial(ask, probe, task["seed"]), seconds, task["memory"], sources)
-        send(out, probe.name, outcome)
+    budget = forks.Budget(task["per_probe_seconds"], time.monotonic() + task["seconds"], task["memory"])
+    generator(0, "")  # numpy.random loads some of itself on first use; here, not in each fork
+    # Probes of one check stand together and ask for one exercise: they share a fork.
+    for _, probes in groupby(load_probes(task["probes"]), key=lambda probe: probe.check):
+        group = list(probes)
+        questions = [partial(ask, probe, task["seed"]) for probe in group]
+        for probe, outcome in zip(group, forks.run(questions, budget, sources), strict=True):
+            send(out, probe.name, outcome)
     problems = [asdict(problem) for problem in assembly.problems[:100]]
     frames.write(out, frames.frame({"end": True, "problems": problems}))
 
@@ -58,9 +59,9 @@ def run_milestone(task: Task, out: int) -> None:
     """Have the student's own stack predict for unlabelled inputs."""
     sources = Sources(task["files"], own=task["files"])
     sources.install()
-    np.random.default_rng()  # numpy.random loads some of itself on first use; here, not in the fork
-    outcome = forks.run(lambda: predict(task), task["seconds"], task["memory"], sources)
-    send(out, "predictions", outcome)
+    budget = forks.Budget(task["seconds"], time.monotonic() + task["seconds"], task["memory"])
+    for outcome in forks.run([partial(predict, task)], budget, sources):
+        send(out, "predictions", outcome)
     frames.write(out, frames.frame({"end": True, "problems": []}))
 
 

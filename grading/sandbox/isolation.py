@@ -13,11 +13,12 @@ import resource
 import signal
 
 PR_SET_DUMPABLE = 4
+libc = ctypes.CDLL(None)  # once, not in each fork
 
 
 def protect_harness() -> None:
     """No other process may trace the harness, read its memory, or open its file descriptors through /proc."""
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def enter_child(memory: int) -> None:
@@ -28,11 +29,13 @@ def enter_child(memory: int) -> None:
             with a line to show, before it is the end of everything.
     """
     os.setsid()
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else the next file could not be written
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
-        file.write("1000")  # if the container's memory runs out all the same, the child goes, not the harness
+    libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # else the next file could not be written
+    # If the container's memory runs out all the same, the child goes, not the harness.
+    with contextlib.suppress(OSError):
+        own = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(own, b"1000")
+        os.close(own)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def end_child(child: int) -> int:
@@ -44,8 +47,6 @@ def end_child(child: int) -> int:
     if os.getpid() != 1:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
         return os.waitpid(child, 0)[1]
     with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)

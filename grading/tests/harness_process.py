@@ -22,7 +22,12 @@ class HarnessProcess:
         command = [sys.executable, "-I", "-S", "-B", str(HARNESS), str(PACKAGES)]
         try:
             ended = subprocess.run(
-                command, input=task, capture_output=True, timeout=limits.seconds, start_new_session=True, check=False
+                command,
+                input=task,
+                capture_output=True,
+                timeout=limits.seconds,
+                start_new_session=True,
+                check=False,
             )
         except subprocess.TimeoutExpired as late:
             return SandboxResult("timeout", (late.stdout or b"")[: limits.output])

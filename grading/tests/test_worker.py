@@ -1,0 +1,199 @@
+"""The worker: marks, milestones, and what it does when something else fails."""
+
+import base64
+import io
+import json
+import multiprocessing
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from grading import database
+from grading.database import results, submissions
+from grading.metrics import WorkerMetrics
+from grading.queue import Queue
+from grading.sandboxes import Limits, SandboxResult, SandboxUnavailable
+from grading.tests.harness_process import HarnessProcess
+from grading.tests.toy_course import SOLVED, notebook
+from grading.worker.loop import COURSE_AT_FAULT, Worker
+from grading.worker.modules import OUTPUT_LIMIT
+
+LIMITS = Limits(10, 1 << 30, OUTPUT_LIMIT)
+
+
+class Answering:
+    """A sandbox with a given answer: a result, or an exception."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.asked = 0
+
+    def run(self, task, limits):
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def worker_of(queue, store, toy, sandbox=None):
+    return Worker(queue, store, toy, sandbox or HarnessProcess(), LIMITS, WorkerMetrics())
+
+
+def hand_in(queue, store, body, kind="module", slug="toy", number=1, student="ann"):
+    upload = store.upload(f"{number:032x}")
+    upload.write(json.dumps(body).encode())
+    upload.keep()
+    return queue.add(upload.id, student, kind, slug, upload.sha256, upload.size)
+
+
+def state(engine, id=f"{1:032x}"):
+    with engine.connect() as connection:
+        columns = (results.c.score, results.c.passed, results.c.checks, results.c.notes)
+        return connection.execute(
+            sa.select(submissions.c.state, *columns)
+            .outerjoin(results, results.c.submission == submissions.c.id)
+            .where(submissions.c.id == id)
+        ).one()
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def milestone(predict, weights=None):
+    return {"files": {"sign.py": f"import numpy as np\n{predict}"}, "weights": weights or {}}
+
+
+def test_submission_gets_its_mark(queue, store, toy, engine):
+    hand_in(queue, store, {"notebook": notebook(SOLVED)})
+    worker = worker_of(queue, store, toy)
+    assert worker.work_once()
+    assert not worker.work_once()
+    assert state(engine)[:2] == ("graded", 5.0)
+
+
+@pytest.mark.parametrize(
+    ("predict", "passed", "reason"),
+    [
+        ("def predict(x, w):\n    return (x[:, 0] > 0).astype(int)", True, None),
+        ("def predict(x, w):\n    return np.ones(len(x), int)", False, "are right; 90% are needed"),
+        ("def predict(x, w):\n    return 1", False, "were expected, shape () came"),
+        ("def predict(x, w):\n    return np.full(len(x), np.nan)", False, "0.0% of the hidden samples"),
+        ("def predict(x, w):\n    return {'labels': x}", False, "nothing came"),
+        ("def predict(x, w):\n    return w['missing']", False, "KeyError"),
+        ("def predict(x, w)", False, "SyntaxError"),
+        ("import os\nos._exit(0)", False, "ended its process"),
+    ],
+)
+def test_milestone_is_decided_by_labels_that_never_leave(queue, store, toy, engine, predict, passed, reason):
+    hand_in(queue, store, milestone(predict), "milestone", "sign")
+    worker_of(queue, store, toy).work_once()
+    found = state(engine)
+    assert (found.state, found.passed, found.score) == ("graded", passed, 10.0 if passed else 0.0)
+    reasons = found.checks[0]["reasons"]
+    assert reasons == [] if passed else reason in reasons[0]
+
+
+def test_milestone_sends_inputs_but_no_labels(queue, store, toy):
+    sandbox = Answering(SandboxResult("ok", b""))
+    sent = []
+    sandbox.run = lambda task, limits: sent.append(json.loads(task)) or SandboxResult("ok", b"")
+    hand_in(queue, store, milestone("def predict(x, w):\n    return x"), "milestone", "sign")
+    worker_of(queue, store, toy, sandbox).work_once()
+    told = {"task", "slug", "seed", "files", "weights", "entry", "inputs", "seconds", "memory"}
+    assert set(sent[0]) == told
+
+
+def test_weights_reach_the_students_code_and_pickles_do_not(queue, store, toy, engine):
+    predict = "def predict(x, w):\n    return (x @ w['w'] > 0).astype(int)"
+    hand_in(queue, store, milestone(predict, {"w": npy(np.array([1.0, 0.0]))}), "milestone", "sign")
+    hand_in(queue, store, milestone(predict, {"w": npy(np.array([print, None]))}), "milestone", "sign", 2)
+    worker = worker_of(queue, store, toy)
+    worker.work_once()
+    worker.work_once()
+    assert state(engine).passed is True
+    assert "ValueError" in state(engine, f"{2:032x}").checks[0]["reasons"][0]
+
+
+def test_engine_that_is_away_keeps_the_submission_queued(queue, store, toy, engine):
+    hand_in(queue, store, {"notebook": notebook(SOLVED)})
+    worker_of(queue, store, toy, Answering(SandboxUnavailable("no engine"))).work_once()
+    assert state(engine).state == "queued"
+
+
+def test_sandbox_that_says_nothing_is_tried_once_more(queue, store, toy, engine):
+    hand_in(queue, store, {"notebook": notebook(SOLVED)})
+    silent = Answering(SandboxResult("failed", b""))
+    worker = worker_of(queue, store, toy, silent)
+    assert worker.work_once()
+    assert state(engine).state == "queued"
+    assert worker.work_once()
+    assert state(engine)[:2] == ("graded", 0.0)
+    assert "there is no answer" in state(engine).checks[0]["reasons"][0]
+    assert silent.asked == 2
+
+
+@pytest.mark.parametrize("exit", ["timeout", "oom", "output", "ok"])
+def test_container_that_was_ended_is_zero_with_a_reason(queue, store, toy, engine, exit):
+    hand_in(queue, store, {"notebook": notebook(SOLVED)})
+    worker_of(queue, store, toy, Answering(SandboxResult(exit, b"\xff" * 100))).work_once()
+    found = state(engine)
+    assert (found.state, found.score) == ("graded", 0.0)
+    assert len({reason for check in found.checks for reason in check["reasons"]}) == 3
+
+
+def test_fault_of_the_course_costs_nobody_points(queue, store, toy, engine):
+    hand_in(queue, store, {"notebook": notebook(SOLVED)}, slug="base")
+    worker_of(queue, store, toy).work_once()
+    found = state(engine)
+    assert (found.state, found.notes, found.checks) == ("failed", [COURSE_AT_FAULT], [])
+
+
+def _work_forever(settings, slow):
+    """A worker's process, whose sandbox takes its time."""
+    from grading.course_files import CourseFiles
+    from grading.store import Store
+    from grading.tests import toy_course
+
+    class Slow(HarnessProcess):
+        def run(self, task, limits):
+            (settings.folder / "leased").touch()
+            time.sleep(slow)
+            return super().run(task, limits)
+
+    manifest = toy_course.manifest.build(toy_course.MANIFEST, lambda entry, _: bool(entry["available"]))
+    queue = Queue(database.connect(settings.database_url), lease_seconds=1.0)
+    worker = worker_of(queue, Store(settings.submissions), CourseFiles(settings, manifest), Slow())
+    while True:
+        if not worker.work_once():
+            time.sleep(0.05)
+
+
+def test_submission_survives_worker_killed_while_grading(settings, engine, store):
+    hand_in(Queue(engine), store, {"notebook": notebook(SOLVED)})
+    context = multiprocessing.get_context("fork")
+    first = context.Process(target=_work_forever, args=(settings, 60))
+    first.start()
+    while not (settings.folder / "leased").exists():
+        time.sleep(0.02)
+    os.kill(first.pid, signal.SIGKILL)
+    first.join()
+    second = context.Process(target=_work_forever, args=(settings, 0))
+    second.start()
+    try:
+        deadline = time.monotonic() + 15
+        while state(engine).state != "graded" and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        second.kill()
+        second.join()
+    assert state(engine)[:2] == ("graded", 5.0)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(results)).scalar_one() == 1
+        assert connection.execute(sa.select(submissions.c.attempts)).scalar_one() == 2
