@@ -55,7 +55,8 @@ password: privileged .venv/deploy ## show the admin's first password, once
 
 .PHONY: reset
 reset: privileged .venv/deploy ## a new one-time password for an account: USER=NAME
-	@$(compose) exec -T hub python -m hub.accounts reset $(USER)
+	@[ "$(origin USER)" = "command line" ] || { echo "Whose? make reset USER=NAME." >&2; exit 2; }
+	$(compose) exec -T hub python -m hub.accounts reset $(USER)
 
 .PHONY: roster
 roster: privileged .venv/deploy ## make the class from a CSV (name,id,email,section,role): FILE=class.csv

@@ -78,7 +78,6 @@ def test_student_goes_from_sign_in_to_the_mark_with_its_reasons(classroom: Class
     notebook = page.locator(".jp-Notebook").first
     notebook.wait_for()
     page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=90_000)
-    picture(page, "notebook")
 
     # Run the first cells, as Shift-Enter does.
     page.locator(".jp-Notebook .jp-Cell").first.click()
@@ -86,6 +85,7 @@ def test_student_goes_from_sign_in_to_the_mark_with_its_reasons(classroom: Class
         page.keyboard.press("Shift+Enter")
     page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=90_000)
     page.wait_for_selector(".jp-OutputArea-output", timeout=60_000)
+    picture(page, "notebook")
 
     submitted = student.tito("submit tensor")
     assert "check-tensor-matmul" in submitted.stdout or "points" in submitted.stdout, submitted.stdout

@@ -35,7 +35,9 @@ def grading_rows(classroom: Classroom, identifier: str) -> list[tuple[Any, ...]]
 
 def results(classroom: Classroom, identifier: str) -> int:
     with sqlite3.connect(f"file:{classroom.state}/grading/grading.db?mode=ro", uri=True) as database:
-        return int(database.execute("SELECT COUNT(*) FROM results WHERE id = ?", (identifier,)).fetchone()[0])
+        return int(
+            database.execute("SELECT COUNT(*) FROM results WHERE submission = ?", (identifier,)).fetchone()[0]
+        )
 
 
 @pytest.mark.parametrize("service", KILLS)

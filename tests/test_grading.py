@@ -84,6 +84,17 @@ def test_mark_is_in_nbgraders_gradebook(classroom: Classroom, grace: Student) ->
     assert score == graded["score"]
 
 
+def test_instructor_from_the_roster_sees_the_class(classroom: Classroom, grace: Student) -> None:
+    hand_in(grace, "setup", right("setup"))
+    (hopper,) = classroom.enrol("hopper", role="instructor")
+    page = hopper.session.get(f"{classroom.url}services/grading/class", timeout=60)
+    assert page.status_code == 200, page.text[:500]
+    assert "grace" in page.text
+    answer = grace.session.get(f"{classroom.url}services/grading/class", timeout=60)
+    assert answer.status_code == 403
+    assert "Only instructors" in answer.text
+
+
 def test_student_never_sees_anothers_submission(grace: Student, mallory: Student) -> None:
     mine = hand_in(grace, "setup", right("setup"))
     assert mallory.grading("GET", f"submissions/{mine['id']}")[0] in (403, 404)

@@ -11,7 +11,7 @@ USERS = {
     "token-ann": {"name": "ann", "kind": "user", "admin": False, "groups": [], "scopes": [SCOPE]},
     "token-bob": {"name": "bob", "kind": "user", "groups": [], "scopes": [SCOPE]},
     "token-eve": {"name": "<script>alert('eve')</script>", "kind": "user", "groups": [], "scopes": [SCOPE]},
-    "token-ada": {"name": "ada", "kind": "user", "groups": ["instructor"], "scopes": [SCOPE]},
+    "token-ada": {"name": "ada", "kind": "user", "groups": ["role-instructor"], "scopes": [SCOPE]},
     "token-out": {"name": "out", "kind": "user", "groups": [], "scopes": ["self"]},
     "token-service": {"name": "roster", "kind": "service", "scopes": [SCOPE]},
 }

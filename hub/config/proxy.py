@@ -13,7 +13,7 @@ def configure(c: Config, settings: Settings) -> None:
     c.ConfigurableHTTPProxy.api_url = "http://proxy:8001"  # its token is in CONFIGPROXY_AUTH_TOKEN
     c.Proxy.check_routes_interval = 60  # a lost route is back after a minute, if all else fails
     c.JupyterHub.tornado_settings = {
-        "cookie_options": {"samesite": "Lax"},  # they are HttpOnly by themselves, and Secure behind TLS
+        "cookie_options": {"samesite": "Lax"},  # they are HttpOnly by themselves
         # The hub's pages carry the token in themselves: no script needs the cookie.
         "xsrf_cookie_kwargs": {"samesite": "Lax", "httponly": True},
         "headers": {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"},
