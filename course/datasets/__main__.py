@@ -39,7 +39,8 @@ def _fetch(dataset: Dataset, into: Path, sources: Sources) -> bool:
         names = ", ".join(file.name for file in dataset.files)
         print(
             f"{dataset.name}: missing, no source in reach ({error}). To add it, put {names} into FOLDER/"
-            f"{dataset.name}/ and name the folder with --local FOLDER, or name a mirror with --mirror URL.",
+            f"{dataset.name}/ and name FOLDER (datasets.local in config/classroom.yml, or --local), "
+            "or name a mirror (datasets.mirror, or --mirror).",
             file=sys.stderr,
         )
         return False
