@@ -22,7 +22,7 @@ def difference(expected: Arrays, came: Arrays, rtol: float, atol: float) -> str 
     """
     for name, wanted in expected.items():
         if name not in came:
-            return f"there is no {_called(name)}"
+            return "there is no result" if name == ONLY else f"there is no '{name}'"
         reason = _difference(_called(name), wanted, came[name], rtol, atol)
         if reason:
             return reason

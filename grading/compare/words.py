@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from grading.compare.frames import Frame, Received
 
 NO_ANSWER = {
@@ -16,12 +18,16 @@ NO_ANSWER = {
 def of_frame(frame: Frame) -> str:
     """Why a probe that was run has no values to compare."""
     message = frame.message
+    if frame.status == "output":  # a sentence of its own; 'value' is what a result without a name is called
+        said = message.replace("'value'", "the result") or "what came back is no answer."
+        return said[0].lower() + said[1:]
     if frame.status != "error":
         return f"your code {message}" if message else "your code gave no answer."
     if message.startswith("NotImplementedError"):
         return "this is not solved yet (NotImplementedError)."
-    if "MemoryError" in message.partition(":")[0]:
-        return f"your code needed more memory than there is. {message.partition(':')[2].strip()}".strip()
+    if re.match(r"\w*MemoryError\b", message):
+        detail = re.sub(r"^\w*MemoryError:? ?", "", message)
+        return f"your code needed more memory than there is. {detail}".strip()
     return f"your code raised {message}" if message else "your code raised an error."
 
 

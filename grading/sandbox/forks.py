@@ -135,7 +135,7 @@ class Fork:
             stopped = f"was still running, and was stopped after {max(0.0, seconds):.3g} seconds."
             return _fault("timeout", f"{stopped} Is there an endless loop?{said}")
         if self.received:
-            return _fault("output", "sent back something that is no answer.")
+            return _fault("output", "What came back is no answer.")
         number = os.waitstatus_to_exitcode(self.status)
         how = f"was ended by signal {-number}" if number < 0 else f"ended its process (exit code {number})"
         return _fault("crash", f"{how} before it had answered.{said}")
@@ -186,6 +186,8 @@ def _child(
 def _answer(function: Function, sources: Sources) -> bytes:
     try:
         return frames.of_arrays(normalise(function()))
+    except OutputError as error:
+        return frames.frame({"status": "output", "message": str(error)})
     except BaseException as error:
         return frames.frame({"status": "error", "message": _described(error, sources)})
 
@@ -193,8 +195,6 @@ def _answer(function: Function, sources: Sources) -> bytes:
 def _described(error: BaseException, sources: Sources) -> str:
     """An exception in one line, with the line of the student's code that raised it."""
     text = " ".join(str(error)[:1000].split())[:200]
-    if isinstance(error, OutputError):
-        return text
     place = ""
     trace = error.__traceback__
     while trace is not None:

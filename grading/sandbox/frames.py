@@ -53,8 +53,8 @@ def understood(received: bytearray) -> tuple[Header, bytes] | None:
     if split is None:
         return None
     header, data = split
-    if header.get("status") == "error" and isinstance(header.get("message"), str):
-        return {"status": "error", "message": header["message"][:MAX_MESSAGE]}, b""
+    if header.get("status") in ("error", "output") and isinstance(header.get("message"), str):
+        return {"status": header["status"], "message": header["message"][:MAX_MESSAGE]}, b""
     size = announced(header)
     if header.get("status") != "ok" or size < 0 or size != len(data):
         return None

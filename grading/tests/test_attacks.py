@@ -5,7 +5,7 @@ The harness is real, in a process of its own instead of a container: walls that 
 (network, disk, number of processes) are tried in tests/ at the top.
 """
 
-import re
+import textwrap
 
 import pytest
 
@@ -193,10 +193,11 @@ def grade(toy, handed_in, sandbox=None):
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_attack_gets_nothing_and_a_reason(toy, attack, monkeypatch):
     monkeypatch.setattr(modules, "PROBE_SECONDS", 1.0)
-    code = re.sub(r"^        ", "", ATTACKS[attack].strip("\n"), flags=re.MULTILINE)
+    code = textwrap.dedent(ATTACKS[attack])
     double, shuffle = grade(toy, with_double(code)).checks
     assert double.points == 0
     assert len(double.reasons) == 2
+    assert "not solved yet" not in double.reasons[0], "the attack was not run"
     for reason in double.reasons:
         assert 20 < len(reason) < 900
         assert reason.isprintable(), "control characters reach a student's terminal"
