@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 
+import pytest
 import requests
 
 from tests.classroom import SETTINGS, Classroom, make, run
 
 
-def test_second_deploy_changes_nothing(classroom: Classroom) -> None:
-    answer = make("deploy")
+@pytest.fixture(scope="module")
+def second_deploy(classroom: Classroom) -> subprocess.CompletedProcess[str]:
+    """What a second `make deploy` says."""
+    return make("deploy")
+
+
+def test_second_deploy_changes_nothing(
+    classroom: Classroom, second_deploy: subprocess.CompletedProcess[str]
+) -> None:
+    answer = second_deploy
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert re.search(r"changed=0 failed=0", answer.stdout), answer.stdout
     assert f"{classroom.environment['TT_PORT']}{classroom.base_path}" in answer.stdout
@@ -25,14 +35,16 @@ def test_status_says_that_everything_is_healthy(classroom: Classroom) -> None:
         assert re.search(rf"^{service}\s.*\(healthy\)", answer.stdout, re.MULTILINE), answer.stdout
 
 
-def test_secrets_are_roots_alone_and_in_no_output(classroom: Classroom) -> None:
+def test_secrets_are_roots_alone_and_in_no_output(
+    classroom: Classroom, second_deploy: subprocess.CompletedProcess[str]
+) -> None:
     folder = classroom.state / "secrets"
     assert folder.stat().st_mode & 0o777 == 0o700
     file = folder / "secrets.env"
     assert file.stat().st_mode & 0o777 == 0o600
     values = re.findall(r"=(.+)$", file.read_text(), re.MULTILINE)
     assert len(values) == 9
-    shown = make("config").stdout + make("status").stdout + make("deploy").stdout
+    shown = make("config").stdout + make("status").stdout + second_deploy.stdout
     assert not [value for value in values if value in shown]
 
 
