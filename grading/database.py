@@ -7,9 +7,13 @@ read.
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import sqlalchemy as sa
 
 BUSY_SECONDS = 20
+STARTING_ATTEMPTS = 20
 
 metadata = sa.MetaData()
 
@@ -54,8 +58,17 @@ def connect(url: str) -> sa.Engine:
     engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
-    metadata.create_all(engine)
+    _make_tables(engine)
     return engine
+
+
+def _make_tables(engine: sa.Engine) -> None:
+    """Make what is missing. API and workers may start together: what another has just made is as good."""
+    for _ in range(STARTING_ATTEMPTS):
+        with contextlib.suppress(sa.exc.DBAPIError):
+            return metadata.create_all(engine)
+        time.sleep(0.1)
+    return metadata.create_all(engine)
 
 
 def _prepare_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:

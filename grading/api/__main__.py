@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ TOKEN_CACHE_SECONDS = 60  # how long a token that was taken back still works
 def main() -> int:
     """Serve until told to stop; the exit status."""
     logs.start()
+    logging.getLogger("tornado.access").setLevel(logging.WARNING)  # each health check is no news
     try:
         given = settings.load()
         course = CourseFiles(given, manifest.load())

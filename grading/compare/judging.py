@@ -48,9 +48,9 @@ def mark(
         if not own:
             raise ProbeFault(f"check '{check.id}' has no probe")
         verdicts = [(probe, verdict(probe, seed, received, exit)) for probe in own]
-        reasons = [words.sentence(probe.title, reason) for probe, reason in verdicts if reason is not None]
-        points = check.points * (len(own) - len(reasons)) / len(own)
-        marks.append(CheckMark(check.id, round(points, 4), check.points, reasons))
+        lost = [(probe.title, reason) for probe, reason in verdicts if reason is not None]
+        points = check.points * (len(own) - len(lost)) / len(own)
+        marks.append(CheckMark(check.id, round(points, 4), check.points, words.sentences(lost)))
     return marks
 
 

@@ -6,6 +6,7 @@ import re
 
 from grading.compare.frames import Frame, Received
 
+UNSOLVED = "is not solved yet."
 NO_ANSWER = {
     "timeout": "the container's time was over. Is there an endless loop?",
     "oom": "the container's memory ran out. Is an array far larger than it needs to be?",
@@ -24,7 +25,8 @@ def of_frame(frame: Frame) -> str:
     if frame.status != "error":
         return f"your code {message}" if message else "your code gave no answer."
     if message.startswith("NotImplementedError"):
-        return "this is not solved yet (NotImplementedError)."
+        where = re.search(r" \(in (\w+): `", message)
+        return f"`{where[1]}` {UNSOLVED}" if where else f"this {UNSOLVED}"
     if re.match(r"\w*MemoryError\b", message):
         detail = re.sub(r"^\w*MemoryError:? ?", "", message)
         return f"your code needed more memory than there is. {detail}".strip()
@@ -34,6 +36,14 @@ def of_frame(frame: Frame) -> str:
 def of_silence(received: Received, exit: str) -> str:
     """Why a probe was not run, or its answer did not arrive."""
     return f"there is no answer: {NO_ANSWER.get(exit, NO_ANSWER['failed'])}"
+
+
+def sentences(titled: list[tuple[str, str]]) -> list[str]:
+    """Titles and reasons as sentences; what is simply not solved yet is said once, not for each question."""
+    if titled and all(reason == titled[0][1] and reason.endswith(UNSOLVED) for _, reason in titled):
+        reason = titled[0][1]
+        return [reason[0].upper() + reason[1:]]
+    return [sentence(title, reason) for title, reason in titled]
 
 
 def sentence(title: str, reason: str) -> str:

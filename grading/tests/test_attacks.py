@@ -224,7 +224,8 @@ def test_untouched_notebook_gets_nothing_and_is_told_so(toy):
 
     result = grade(toy, notebook(UNSOLVED))
     assert result.score == 0
-    assert all("not solved yet" in reason for check in result.checks for reason in check.reasons)
+    reasons = [check.reasons for check in result.checks]
+    assert reasons == [["`double` is not solved yet."], ["`shuffle` is not solved yet."]]
 
 
 def test_part_of_the_probes_gives_part_of_the_points(toy):

@@ -5,6 +5,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
+from grading import database
 from grading.database import results, submissions
 from grading.queue import GIVEN_UP, MAX_ATTEMPTS, LeaseLost, Queue
 from grading.results import CheckMark, Result
@@ -117,6 +118,24 @@ def test_many_workers_at_once_grade_each_submission_once(settings, engine):
         thread.join()
     assert errors == []
     assert sorted(done) == [f"{number:032x}" for number in range(40)]
+
+
+def test_api_and_workers_may_start_in_the_same_moment(settings):
+    barrier, errors = threading.Barrier(4), []
+
+    def start():
+        barrier.wait()
+        try:
+            database.connect(settings.database_url).dispose()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
 
 
 def test_depth_and_age_of_the_queue(queue, clock):
