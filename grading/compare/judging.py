@@ -58,7 +58,7 @@ def verdict(probe: Probe, seed: int, received: Received, exit: str) -> str | Non
     """What is wrong with a probe's answer; None if nothing is."""
     frame = received.frames.get(probe.name)
     if frame is None:
-        return words.of_silence(received, exit)
+        return words.of_silence(exit)
     if frame.status != "ok":
         return words.of_frame(frame)
     expected = reference(probe, seed)

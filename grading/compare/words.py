@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from grading.compare.frames import Frame, Received
+from grading.compare.frames import Frame
 
 UNSOLVED = "is not solved yet."
 NO_ANSWER = {
@@ -33,7 +33,7 @@ def of_frame(frame: Frame) -> str:
     return f"your code raised {message}" if message else "your code raised an error."
 
 
-def of_silence(received: Received, exit: str) -> str:
+def of_silence(exit: str) -> str:
     """Why a probe was not run, or its answer did not arrive."""
     return f"there is no answer: {NO_ANSWER.get(exit, NO_ANSWER['failed'])}"
 

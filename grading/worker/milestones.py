@@ -38,7 +38,7 @@ def grade(
     received = frames.read(ran.output)
     frame = received.frames.get("predictions")
     if frame is None:
-        return failed(files, words.of_silence(received, ran.exit)), ran
+        return failed(files, words.of_silence(ran.exit)), ran
     if frame.status != "ok":
         return failed(files, words.of_frame(frame)), ran
     return verified(files, labels, frame.arrays.get("value")), ran
