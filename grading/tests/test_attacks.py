@@ -16,7 +16,7 @@ from grading.tests.toy_course import notebook, with_double
 from grading.worker import modules
 
 SEED = 4711
-LIMITS = Limits(3, 1 << 30, modules.OUTPUT_LIMIT)
+LIMITS = Limits(2, 1 << 30, modules.OUTPUT_LIMIT)
 
 ATTACKS = {
     "patched_numpy_testing": """
@@ -192,7 +192,7 @@ def grade(toy, handed_in, sandbox=None):
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_attack_gets_nothing_and_a_reason(toy, attack, monkeypatch):
-    monkeypatch.setattr(modules, "PROBE_SECONDS", 1.0)
+    monkeypatch.setattr(modules, "PROBE_SECONDS", 0.5)
     code = textwrap.dedent(ATTACKS[attack])
     double, shuffle = grade(toy, with_double(code)).checks
     assert double.points == 0
