@@ -122,9 +122,7 @@ def _grade(gradebook: Any, assignment: Assignment, notebook: Any, check: CheckMa
     grade.auto_score = points
 
 
-def _comment(
-    gradebook: Any, assignment: Assignment, notebook: Any, exercise: str, text: str
-) -> None:
+def _comment(gradebook: Any, assignment: Assignment, notebook: Any, exercise: str, text: str) -> None:
     name = assignment.name
     comment: Any
     try:

@@ -48,9 +48,7 @@ class ApiMetrics(_Metrics):
 
     def __init__(self, queue: Queue) -> None:
         super().__init__()
-        self.receipts = Counter(
-            "grading_receipts", "Submissions taken in.", ["kind"], registry=self.registry
-        )
+        self.receipts = Counter("grading_receipts", "Submissions taken in.", ["kind"], registry=self.registry)
         self.refused = Counter(
             "grading_refused", "Submissions refused, by HTTP status.", ["status"], registry=self.registry
         )

@@ -44,14 +44,14 @@ def shuffles(rng):
     return shuffle(x, np.random.default_rng())
 '''
 
-VERIFICATION = '''
+VERIFICATION = """
 import numpy as np
 ENTRY = "sign:predict"
 
 def hidden(rng):
     x = rng.normal(size=(200, 2))
     return x, (x[:, 0] > 0).astype(np.int64)
-'''
+"""
 
 MANIFEST = {
     "modules": [
