@@ -7,8 +7,9 @@ root=
 
 if ! command -v chromium > /dev/null && ! command -v chromium-browser > /dev/null; then
   echo "Installing Chromium for the browser tests ..."
-  $root apt-get -qq update || true
-  $root apt-get -qq install --yes --no-install-recommends chromium > /dev/null
+  $root apt-get -qq update > /dev/null 2>&1 || true
+  $root apt-get -qq install --yes --no-install-recommends chromium > /dev/null 2>&1 ||
+    { echo "Chromium could not be installed: apt-get install chromium says why." >&2; exit 1; }
 fi
 
 # An engine that was there before stays when the test's classroom goes.
