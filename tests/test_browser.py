@@ -77,7 +77,8 @@ def test_student_goes_from_sign_in_to_the_mark_with_its_reasons(classroom: Class
     page.goto(f"{classroom.url}user/{student.name}/lab/tree/course/tensor.ipynb")
     notebook = page.locator(".jp-Notebook").first
     notebook.wait_for()
-    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=90_000)
+    # The indicator beside the kernel's name says 'idle' already while the kernel is still starting; the status bar does not.
+    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=90_000)
 
     # Run the first cells, as Shift-Enter does.
     page.locator(".jp-Notebook .jp-Cell").first.click()
