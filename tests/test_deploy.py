@@ -134,6 +134,6 @@ def test_down_and_up_lose_nothing(classroom: Classroom) -> None:
     student.stop_server()
 
 
-def test_undeploy_says_what_it_would_delete(classroom: Classroom) -> None:
-    answer = run("make", "--dry-run", "undeploy", f"CONFIG={SETTINGS}")
-    assert "purge=false" in answer.stdout
+def test_undeploy_deletes_work_only_when_told() -> None:
+    assert "purge=false" in run("make", "--dry-run", "undeploy", f"CONFIG={SETTINGS}").stdout
+    assert "purge=true" in run("make", "--dry-run", "undeploy", f"CONFIG={SETTINGS}", "PURGE=yes").stdout
