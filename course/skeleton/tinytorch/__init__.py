@@ -1,12 +1,16 @@
 """TinyTorch: the framework that you build. Public names, each looked up in the module that makes it.
 
 This file is given. A name is resolved when it is first used, so that a package with half its modules
-works as far as it goes.
+works as far as it goes. Autograd is the exception: once you have exported it, its tape listens from the
+start.
 """
 
+import warnings
 from importlib import import_module
+from importlib.util import find_spec
 
 HOMES = {
+    "autograd": ("no_grad",),
     "tensor": ("Tensor", "broadcast_shapes", "from_numpy", "manual_seed", "ones", "rand", "randn", "zeros"),
 }
 MODULE_OF = {name: module for module, names in HOMES.items() for name in names}
@@ -42,3 +46,10 @@ def __getattr__(name):
 
 def __dir__():
     return sorted({*globals(), *MODULE_OF})
+
+
+if find_spec("tinytorch.autograd"):
+    try:
+        import_module("tinytorch.autograd")  # plugs its tape in
+    except Exception as error:  # the rest of the package must stay usable, to mend it with
+        warnings.warn(f"Gradients are off: tinytorch.autograd cannot be imported ({error}).", stacklevel=2)

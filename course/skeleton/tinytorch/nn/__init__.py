@@ -1,4 +1,4 @@
-"""tinytorch.nn: layers, under PyTorch's names. This file is given."""
+"""tinytorch.nn: layers and losses, under PyTorch's names. This file is given."""
 
 from tinytorch import resolve
 
@@ -17,6 +17,8 @@ HOMES = {
         "Softmax",
         "Tanh",
     ),
+    "losses": ("BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "MSELoss"),
+    "spatial": ("AvgPool2d", "BatchNorm2d", "Conv2d", "MaxPool2d"),
 }
 MODULE_OF = {name: module for module, names in HOMES.items() for name in names}
 

@@ -5,6 +5,8 @@ from tinytorch import resolve
 HOMES = {
     "activations": ("gelu", "log_softmax", "relu", "sigmoid", "softmax", "tanh"),
     "layers": ("dropout", "linear"),
+    "losses": ("binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "mse_loss"),
+    "spatial": ("avg_pool2d", "batch_norm", "conv2d", "max_pool2d"),
 }
 MODULE_OF = {name: module for module, names in HOMES.items() for name in names}
 
