@@ -53,7 +53,7 @@ def probes(slug) -> list[Probe]:
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A function that makes a `tinytorch` of a module and the reference of what it requires, as the grader."""
+    """A function that makes a `tinytorch` of a module and the reference of what it requires."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two mutants in one second look alike to the cache
     shutil.copytree(HERE / "skeleton" / "tinytorch", tmp_path / "tinytorch")

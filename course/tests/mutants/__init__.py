@@ -1,6 +1,6 @@
-"""Wrong solutions, as students write them: for each exercise, pieces of the solution and what replaces them.
+"""Wrong solutions, as students write them: for each exercise, pieces of it and what replaces them.
 
-One file a module, long lines: each mutant is one line of the table. Wrong sign, missing transpose, wrong axis,
+One file a module; each mutant is one line of the table. Wrong sign, missing transpose, wrong axis,
 off by one, zeros, a changed input, a forgotten edge.
 """
 
