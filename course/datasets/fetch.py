@@ -12,6 +12,9 @@ from pathlib import Path
 from course.datasets.registry import Dataset
 from course.datasets.sources import Sources, obtain
 
+HELD_BACK = (
+    "test_labels"  # for whoever fetched the set only: a milestone's hidden inputs are made of the test part
+)
 STAMP = "registry-digest"  # in a set's folder: of which files its arrays were made
 INCOMING = ".incoming"
 
@@ -56,7 +59,9 @@ def _write(dataset: Dataset, paths: list[Path], into: Path) -> None:
         new, former, target = work / "new", work / "former", into / dataset.name
         new.mkdir()
         for name, array in FORMATS[dataset.format](paths).items():
-            np.save(new / f"{name}.npy", array, allow_pickle=False)
+            path = new / f"{name}.npy"
+            np.save(path, array, allow_pickle=False)
+            path.chmod(0o600 if name == HELD_BACK and not dataset.shipped else 0o644)
         (new / STAMP).write_text(dataset.digest(), encoding="utf-8")
         if target.exists():
             target.rename(former)

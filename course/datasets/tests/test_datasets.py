@@ -250,6 +250,27 @@ def test_jpegs_become_arrays_in_order(tmp_path):
     assert arrays["test_images"].shape == (1, 3, 32, 32)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can try what another user reads")
+def test_labels_of_the_test_part_are_for_the_grader_only(tmp_path, monkeypatch):
+    """Tried as another user, from whom the classroom's students differ in nothing that counts here."""
+    raw = gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 1, 7]))
+    made("idx", tmp_path, **{"t10k-labels-idx1": raw, "train-labels-idx1": raw})
+    monkeypatch.setenv("TT_DATASETS", str(tmp_path / "sets"))
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o711)
+    assert sorted(load("made")) == ["test_labels", "train_labels"]
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setuid(65534)
+        os.write(writer, repr(sorted(load("made"))).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        assert said.read() == "['train_labels']"
+
+
 def test_images_without_pillow_are_told_in_a_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "PIL", None)
     registry = {"made": dataset("made", "jpeg", jpegs_xz=archive("w:xz"))}
