@@ -71,6 +71,7 @@ print("does the result know how it came about?", hasattr(result, "grad"))
 # %% role="given" id="tensor-header"
 """Tensors: arrays of float32 whose operations all pass through one function, `apply`."""
 
+import json
 from collections import namedtuple
 
 import numpy as np
@@ -408,6 +409,17 @@ def manual_seed(seed):
     """Start the random numbers anew: the same seed, the same numbers."""
     global _generator
     _generator = np.random.default_rng(seed)
+
+
+def get_rng_state():
+    """Where the random numbers are now, as a tensor of bytes: to go on from here later."""
+    state = json.dumps(_generator.bit_generator.state).encode()
+    return Tensor._own(np.frombuffer(state, dtype=np.uint8))
+
+
+def set_rng_state(state):
+    """Go on with the random numbers from where they were when get_rng_state() gave this."""
+    _generator.bit_generator.state = json.loads(np.asarray(state, dtype=np.uint8).tobytes())
 
 
 def rand(*size):

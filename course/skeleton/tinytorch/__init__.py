@@ -11,7 +11,18 @@ from importlib.util import find_spec
 
 HOMES = {
     "autograd": ("no_grad",),
-    "tensor": ("Tensor", "broadcast_shapes", "from_numpy", "manual_seed", "ones", "rand", "randn", "zeros"),
+    "tensor": (
+        "Tensor",
+        "broadcast_shapes",
+        "from_numpy",
+        "get_rng_state",
+        "manual_seed",
+        "ones",
+        "rand",
+        "randn",
+        "set_rng_state",
+        "zeros",
+    ),
 }
 MODULE_OF = {name: module for module, names in HOMES.items() for name in names}
 
