@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from course.datasets import DatasetError
 from course.manifest import Manifest, Milestone
 from course.probing import Probe, collect
 from grading.compare.judging import Check
@@ -24,6 +25,9 @@ from grading.settings import Settings
 
 PACKAGE = "tinytorch"
 Array = np.ndarray[Any, Any]
+Hidden = Callable[[np.random.Generator], tuple[Array, Array]]
+Untrained = Callable[[dict[str, Any]], dict[str, Array]]  # of the solved script's names
+MAX_WEIGHTS = 4 * 1024 * 1024  # bytes; a million parameters
 
 
 class CourseFault(Exception):  # noqa: N818  # the course is at fault, not the student
@@ -49,12 +53,18 @@ class MilestoneFiles:
         entry: 'module:function' of the student's, called with inputs and weights.
         hidden: makes inputs and labels of a generator: fresh for each attempt.
         score: rates predictions against labels, 0 to 1.
+        max_weights: bytes of weights that may come in: a network fits, remembered images do not.
+        pace: the run may take so many times as long as the solved script; None: time does not count.
+        solved: files and weights of the solved script on the reference, for its time.
     """
 
     milestone: Milestone
     entry: str
-    hidden: Callable[[np.random.Generator], tuple[Array, Array]]
+    hidden: Hidden
     score: Callable[[Array, Array], float]
+    max_weights: int
+    pace: float | None
+    solved: Callable[[], tuple[dict[str, str], dict[str, Array]]]
 
 
 class CourseFiles:
@@ -92,14 +102,32 @@ class CourseFiles:
         missing = {"ENTRY", "hidden"} - names.keys()
         if missing:
             raise CourseFault(f"{path} defines no {', '.join(sorted(missing))}.")
-        score = names.get("score", accuracy)
-        return MilestoneFiles(self.manifest.milestone(slug), names["ENTRY"], names["hidden"], score)
+        return MilestoneFiles(
+            self.manifest.milestone(slug),
+            names["ENTRY"],
+            _needing_data(names["hidden"]),
+            names.get("score", accuracy),
+            names.get("MAX_WEIGHTS", MAX_WEIGHTS),
+            names.get("PACE"),
+            cache(lambda: self._solved(slug, names.get("untrained", lambda _: {}))),
+        )
+
+    def _solved(self, slug: str, untrained: Untrained) -> tuple[dict[str, str], dict[str, Array]]:
+        """The reference's package and the solved script, and weights of the right shapes for it."""
+        source = self._text(self.settings.instructor / "milestones" / f"{slug}.py")
+        required = self.manifest.milestone(slug).requires
+        wanted = {each for need in required for each in (*self.manifest.requires_closure(need), need)}
+        files = {**self._package(wanted), f"{slug}.py": source}
+        return files, untrained(_run(source, f"solved {slug}"))
 
     def _files(self, slug: str) -> dict[str, str]:
         """The package without any module but those that this one requires."""
+        return self._package(set(self.manifest.requires_closure(slug)))
+
+    def _package(self, slugs: set[str]) -> dict[str, str]:
         package = self.settings.reference / PACKAGE
         modules = {f"{each}.py" for each in self.manifest.modules}
-        wanted = {f"{each}.py" for each in self.manifest.requires_closure(slug)}
+        wanted = {f"{each}.py" for each in slugs}
         return {
             path.relative_to(self.settings.reference).as_posix(): self._text(path)
             for path in sorted(package.rglob("*.py"))
@@ -112,6 +140,18 @@ class CourseFiles:
             return path.read_text(encoding="utf-8")
         except OSError as error:
             raise CourseFault(f"{path} cannot be read ({error.strerror}).") from error
+
+
+def _needing_data(hidden: Hidden) -> Hidden:
+    """A milestone's `hidden`; a data set that the classroom does not have is the course's fault."""
+
+    def made(rng: np.random.Generator) -> tuple[Array, Array]:
+        try:
+            return hidden(rng)
+        except DatasetError as error:
+            raise CourseFault(str(error)) from error
+
+    return made
 
 
 def checks_of(official: dict[str, Any]) -> list[Check]:

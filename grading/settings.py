@@ -31,6 +31,7 @@ class Settings:
     reference: Path = Path("/opt/course/reference")
     probes: Path = Path("/opt/course/probes")
     official: Path = Path("/opt/course/notebooks")
+    instructor: Path = Path("/opt/course/instructor")
 
     @property
     def prefix(self) -> str:
@@ -72,6 +73,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         reference=Path(given.get("TT_REFERENCE", default.reference)),
         probes=Path(given.get("TT_PROBES", default.probes)),
         official=Path(given.get("TT_OFFICIAL", default.official)),
+        instructor=Path(given.get("TT_INSTRUCTOR", default.instructor)),
     )
 
 

@@ -7,12 +7,15 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from course.datasets import DatasetError
 from grading import database
+from grading.course_files import _needing_data
 from grading.database import results, submissions
 from grading.metrics import WorkerMetrics
 from grading.queue import Queue
@@ -23,6 +26,7 @@ from grading.worker.loop import COURSE_AT_FAULT, Worker
 from grading.worker.modules import OUTPUT_LIMIT
 
 LIMITS = Limits(10, 1 << 30, OUTPUT_LIMIT)
+RIGHT = "def predict(x, w):\n    return (x[:, 0] > 0).astype(int)"
 
 
 class Answering:
@@ -81,7 +85,7 @@ def test_submission_gets_its_mark(queue, store, toy, engine):
 @pytest.mark.parametrize(
     ("predict", "passed", "reason"),
     [
-        ("def predict(x, w):\n    return (x[:, 0] > 0).astype(int)", True, None),
+        (RIGHT, True, None),
         ("def predict(x, w):\n    return np.ones(len(x), int)", False, "are right; 90% are needed"),
         ("def predict(x, w):\n    return 1", False, "were expected, shape () came"),
         ("def predict(x, w):\n    return np.full(len(x), np.nan)", False, "0.0% of the hidden samples"),
@@ -119,6 +123,59 @@ def test_weights_reach_the_students_code_and_pickles_do_not(queue, store, toy, e
     worker.work_once()
     assert state(engine).passed is True
     assert "ValueError" in state(engine, f"{2:032x}").checks[0]["reasons"][0]
+
+
+@pytest.mark.parametrize(("seconds", "passed"), [(0.0, True), (2.5, False)])
+def test_milestone_must_keep_pace_with_the_solved_script(queue, store, toy, engine, seconds, passed):
+    predict = (
+        f"import time\ndef predict(x, w):\n    time.sleep({seconds})\n    return (x[:, 0] > 0).astype(int)"
+    )
+    hand_in(queue, store, milestone(predict), "milestone", "sign")
+    worker_of(queue, store, toy).work_once()
+    found = state(engine)
+    assert found.passed is passed
+    told = found.notes[-1] if passed else found.checks[0]["reasons"][0]
+    assert "the solved script" in told
+
+
+def test_solved_script_that_fails_is_the_courses_fault(queue, store, toy, engine, monkeypatch):
+    files = replace(toy.milestone("sign"), solved=lambda: ({"sign.py": "def predict(x, w)"}, {}))
+    monkeypatch.setattr(toy, "milestone", lambda slug: files)
+    hand_in(
+        queue,
+        store,
+        milestone(RIGHT),
+        "milestone",
+        "sign",
+    )
+    worker_of(queue, store, toy).work_once()
+    assert state(engine).state == "failed"
+
+
+def test_weights_that_could_hold_the_data_are_refused_with_both_sizes(queue, store, toy, engine):
+    large = {"w": npy(np.zeros(20_000))}
+    hand_in(
+        queue,
+        store,
+        milestone(RIGHT, large),
+        "milestone",
+        "sign",
+    )
+    worker_of(queue, store, toy).work_once()
+    found = state(engine)
+    assert found.passed is False
+    assert "at most 100,000" in found.checks[0]["reasons"][0]
+
+
+def test_data_set_that_is_not_there_costs_nobody_an_attempt(queue, store, toy, engine, monkeypatch):
+    def hidden(rng):
+        raise DatasetError("This classroom does not have the data set 'mnist'.")
+
+    files = replace(toy.milestone("sign"), hidden=_needing_data(hidden))
+    monkeypatch.setattr(toy, "milestone", lambda slug: files)
+    hand_in(queue, store, milestone("def predict(x, w):\n    return x"), "milestone", "sign")
+    worker_of(queue, store, toy).work_once()
+    assert state(engine).state == "failed"
 
 
 def test_engine_that_is_away_keeps_the_submission_queued(queue, store, toy, engine):

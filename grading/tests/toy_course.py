@@ -47,10 +47,24 @@ def shuffles(rng):
 VERIFICATION = """
 import numpy as np
 ENTRY = "sign:predict"
+PACE = 3
+MAX_WEIGHTS = 100_000
+
+def untrained(solved):
+    return {"w": np.zeros(2)}
 
 def hidden(rng):
     x = rng.normal(size=(200, 2))
     return x, (x[:, 0] > 0).astype(np.int64)
+"""
+
+SOLVED_SIGN = """
+import time
+import numpy as np
+
+def predict(x, w):
+    time.sleep(0.2)
+    return (x @ w["w"] > 0).astype(int)
 """
 
 MANIFEST = {
@@ -103,6 +117,7 @@ def install(folder: Path) -> tuple[Settings, manifest.Manifest]:
         "notebooks/toy.ipynb": json.dumps(notebook(UNSOLVED)),
         "probes/toy.py": PROBES,
         "probes/milestones/sign.py": VERIFICATION,
+        "instructor/milestones/sign.py": SOLVED_SIGN,
         "reference/tinytorch/__init__.py": "",
         "reference/tinytorch/base.py": "one = 1\n",
         "reference/tinytorch/toy.py": GIVEN + "\n".join(SOLVED.values()),
@@ -117,6 +132,7 @@ def install(folder: Path) -> tuple[Settings, manifest.Manifest]:
         reference=folder / "reference",
         probes=folder / "probes",
         official=folder / "notebooks",
+        instructor=folder / "instructor",
         submission_max_bytes=200_000,
     )
     return settings, manifest.build(MANIFEST, lambda entry, _: bool(entry["available"]))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from course.probing import generator
 from grading.compare import frames, words
-from grading.course_files import Array, CourseFiles, MilestoneFiles
+from grading.course_files import Array, CourseFault, CourseFiles, MilestoneFiles
 from grading.queue import Submission
 from grading.results import CheckMark, Result
 from grading.sandboxes import Limits, Sandbox, SandboxResult
@@ -23,6 +25,10 @@ def grade(
 ) -> tuple[Result, SandboxResult]:
     """Verify one attempt; also returns how the sandbox ended."""
     files = course.milestone(submission.slug)
+    size = sum(len(text) for text in body["weights"].values()) * 3 // 4  # base64
+    if size > files.max_weights:
+        reason = f"the weights take {size:,} bytes; at most {files.max_weights:,} can be handed in."
+        return failed(files, reason), SandboxResult("ok", b"")
     inputs, labels = files.hidden(generator(submission.seed, submission.slug))
     task = {
         "task": "milestone",
@@ -34,14 +40,52 @@ def grade(
         "inputs": _npy(inputs),
         **own_limits(limits),
     }
-    ran = sandbox.run(json.dumps(task).encode("ascii"), limits)
+    ran, took = _timed(sandbox, task, limits)
     received = frames.read(ran.output)
     frame = received.frames.get("predictions")
     if frame is None:
         return failed(files, words.of_silence(ran.exit)), ran
     if frame.status != "ok":
         return failed(files, words.of_frame(frame)), ran
-    return verified(files, labels, frame.arrays.get("value")), ran
+    result = verified(files, labels, frame.arrays.get("value"))
+    if result.passed and files.pace is not None:
+        result = _in_time(result, files, files.pace, task, took, sandbox, limits)
+    return result, ran
+
+
+def _in_time(
+    result: Result,
+    files: MilestoneFiles,
+    pace: float,
+    task: dict[str, Any],
+    took: float,
+    sandbox: Sandbox,
+    limits: Limits,
+) -> Result:
+    """The result, if the run kept pace with the solved script on the same machine, timed from outside.
+
+    A machine that was busy for a moment is no student's fault: a run that was too slow is timed once more.
+    """
+    solved, weights = files.solved()
+    reference = {**task, "files": solved, "weights": {name: _npy(each) for name, each in weights.items()}}
+    ran, needed = _timed(sandbox, reference, limits)
+    frame = frames.read(ran.output).frames.get("predictions")
+    if frame is None or frame.status != "ok":
+        raise CourseFault(f"the solved script fails: {words.of_frame(frame) if frame else ran.exit}")
+    if took > pace * needed:
+        took = min(took, _timed(sandbox, task, limits)[1])
+        needed = max(needed, _timed(sandbox, reference, limits)[1])
+    told = f"It took {took:.1f} s, the solved script {needed:.1f} s on the same machine"
+    if took > pace * needed:
+        return failed(files, f"{told}; at most {pace:g} times as long is allowed.")
+    return replace(result, notes=[*result.notes, f"{told}."])
+
+
+def _timed(sandbox: Sandbox, task: dict[str, Any], limits: Limits) -> tuple[SandboxResult, float]:
+    """Run a task; also the wall seconds that it took, container included."""
+    started = time.monotonic()
+    ran = sandbox.run(json.dumps(task).encode("ascii"), limits)
+    return ran, time.monotonic() - started
 
 
 def verified(files: MilestoneFiles, labels: Array, predictions: Array | None) -> Result:
