@@ -23,13 +23,18 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True)
 class Module:
-    """One module: what it needs, what it gives, what it is worth. Not available: planned only."""
+    """One module: what it needs, what it gives, what it is worth. Not available: planned only.
+
+    `points` are the checks'; `by_hand` are those that a person gives for answers in words. The build counts
+    the latter, so they are known from a built course only.
+    """
 
     slug: str
     title: str
     requires: tuple[str, ...]
     exports: Mapping[str, str]  # name in the module -> public path, e.g. Linear -> tinytorch.nn.Linear
     points: int
+    by_hand: int
     available: bool
 
 
@@ -155,7 +160,7 @@ def build(
             raise ManifestError(f"{where}: module '{slug}' is listed twice. Remove one of the two.")
         modules[slug] = Module(
             slug, entry["title"], tuple(entry["requires"]), dict(entry.get("exports", {})),
-            entry.get("points", 0), available(entry, "module"),
+            entry.get("points", 0), entry.get("by_hand", 0), available(entry, "module"),
         )  # fmt: skip
     milestones = {
         slug: Milestone(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from course import manifest as manifests
 from course.builder import BuildError, notebook
+from course.builder.bridges import Bridges
 from course.builder.source import SourceCell, read, script
 from course.export import assemble
 from course.manifest import Manifest, Module
@@ -28,7 +29,7 @@ def build(course: Path, track_name: str, into: Path) -> Built:
     """Build one track.
 
     Args:
-        course: the folder of course.yml, modules/, probes/, milestones/ and skeleton/.
+        course: the folder of course.yml, modules/, bridges/, probes/, milestones/ and skeleton/.
         track_name: which track.
         into: where its folder goes; it appears there complete or not at all.
 
@@ -42,10 +43,12 @@ def build(course: Path, track_name: str, into: Path) -> Built:
         for step in track.steps
         if step.module.available
     }
+    bridges = Bridges(course / "bridges", manifest)
+    bridged = {slug: bridges.joined(track, slug, cells) for slug, cells in sources.items()}
     into.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{track.name}.", dir=into))
     try:
-        _write(work, course, manifest, track.name, sources)
+        _write(work, course, manifest, track.name, bridged)
         work.chmod(0o755)  # mkdtemp makes it private
         _swap(work, into / track.name)
     finally:
@@ -57,7 +60,7 @@ def build(course: Path, track_name: str, into: Path) -> Built:
 def _source(course: Path, manifest: Manifest, module: Module) -> list[SourceCell]:
     path = course / "modules" / f"{module.slug}.py"
     cells = read(path, manifest.tracks)
-    points = sum(cell.points or 0 for cell in cells)
+    points = _points(cells, "check")
     if points != module.points:
         raise BuildError(
             f"{path}: the points of its checks add up to {points}, but course.yml gives '{module.slug}' "
@@ -71,6 +74,10 @@ def _source(course: Path, manifest: Manifest, module: Module) -> list[SourceCell
         )
     _check_probes(course / "probes" / f"{module.slug}.py", [c.id for c in cells if c.role == "check"])
     return cells
+
+
+def _points(cells: list[SourceCell], role: str) -> int:
+    return sum(cell.points or 0 for cell in cells if cell.role == role)
 
 
 def _check_probes(path: Path, checks: list[str]) -> None:
@@ -137,7 +144,16 @@ def _write(
             cleared, solved = script(course / "milestones" / name)
             _put(work / "student" / "milestones" / name, cleared)
             _put(work / "instructor" / "milestones" / name, solved)
-    _put(work / "course.json", notebook.dumps(_manifest_json(manifest, track)))
+    _put(work / "student" / "hints.json", notebook.dumps(_hints(sources)))
+    _put(work / "course.json", notebook.dumps(_manifest_json(manifest, track, sources)))
+
+
+def _hints(sources: dict[str, list[SourceCell]]) -> dict[str, list[str]]:
+    """Exercise -> its hints, in order. They are in no notebook; `tito hint` shows one at a time."""
+    hints: dict[str, list[str]] = {}
+    for cell in (cell for cells in sources.values() for cell in cells if cell.role == "hint"):
+        hints.setdefault(cell.exercise or "", []).append(cell.source)
+    return hints
 
 
 def _reference(slug: str, student: notebook.Notebook, cells: list[SourceCell]) -> str:
@@ -149,10 +165,18 @@ def _reference(slug: str, student: notebook.Notebook, cells: list[SourceCell]) -
     return assembly.source
 
 
-def _manifest_json(manifest: Manifest, track: str) -> dict[str, object]:
-    """What course.yml says, and what is there already, so that a student's command needs nothing but JSON."""
+def _manifest_json(manifest: Manifest, track: str, sources: dict[str, list[SourceCell]]) -> dict[str, object]:
+    """What course.yml says, what is there already, and the points that a person gives (by_hand), so that a
+    student's command needs nothing but JSON."""
     data = dict(manifest.data)
-    data["modules"] = [{**m, "available": manifest.module(m["slug"]).available} for m in data["modules"]]
+    data["modules"] = [
+        {
+            **entry,
+            "available": manifest.module(entry["slug"]).available,
+            "by_hand": _points(sources.get(entry["slug"], []), "question"),
+        }
+        for entry in data["modules"]
+    ]
     data["milestones"] = {
         slug: {**entry, "available": manifest.milestone(slug).available}
         for slug, entry in data["milestones"].items()

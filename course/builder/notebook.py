@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from course.builder.source import ROLES, SourceCell
+from course.builder.source import SourceCell
 
 Notebook = dict[str, Any]
 
@@ -19,7 +19,7 @@ def student(slug: str, track: str, cells: list[SourceCell]) -> Notebook:
 
 def instructor(slug: str, track: str, cells: list[SourceCell]) -> Notebook:
     """The same notebook with its solutions, marked as nbgrader marks them."""
-    return _notebook(slug, track, cells, lambda cell: cell.source)
+    return _notebook(slug, track, cells, lambda cell: cell.marked())
 
 
 def solved(slug: str, cells: list[SourceCell]) -> Notebook:
@@ -33,7 +33,8 @@ def dumps(content: dict[str, Any]) -> str:
 
 
 def _notebook(slug: str, track: str, cells: list[SourceCell], text: Callable[[SourceCell], str]) -> Notebook:
-    listed = [_cell(cell, text(cell)) for cell in cells if cell.track in (None, track)]
+    here = (cell for cell in cells if cell.role != "hint" and cell.track in (None, track))
+    listed = [_cell(cell, text(cell)) for cell in here]
     return {
         "cells": listed,
         "metadata": {
@@ -51,36 +52,37 @@ def _notebook(slug: str, track: str, cells: list[SourceCell], text: Callable[[So
 
 
 def _cell(cell: SourceCell, text: str) -> dict[str, Any]:
+    is_text = cell.role in ("text", "question")
     written: dict[str, Any] = {
-        "cell_type": "markdown" if cell.role == "text" else "code",
+        "cell_type": "markdown" if is_text else "code",
         "id": cell.id,
-        "metadata": _metadata(cell) if cell.role in ROLES else {},
+        "metadata": {} if cell.role in ("text", "demonstration") else _metadata(cell),
         "source": text.splitlines(keepends=True),
     }
-    if cell.role != "text":
+    if not is_text:
         written |= {"execution_count": None, "outputs": []}
     return written
 
 
 def _metadata(cell: SourceCell) -> dict[str, Any]:
-    locked = cell.role != "exercise"
     ours = {"role": cell.role, "id": cell.id}
-    graded = {}
+    if cell.role == "guess":
+        return {"deletable": False, "tinytorch": ours}
+    locked = cell.role not in ("exercise", "question")
     if cell.role == "check":
         ours["exercise"] = cell.exercise or ""
-        graded["points"] = cell.points
     return {
         "deletable": False,
         "editable": not locked,
         "nbgrader": {
-            "cell_type": "code",
-            "grade": cell.role == "check",
+            "cell_type": "markdown" if cell.role == "question" else "code",
+            "grade": cell.points is not None,
             "grade_id": cell.id,
             "locked": locked,
             "schema_version": 3,
-            "solution": cell.role == "exercise",
+            "solution": not locked,
             "task": False,
-            **graded,
+            **({} if cell.points is None else {"points": cell.points}),
         },
         "tinytorch": ours,
     }

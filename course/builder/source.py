@@ -1,10 +1,10 @@
-"""Reading a module's source (jupytext percent format) and refusing what cannot become a notebook."""
+"""Reading a module's or a bridge's source (jupytext percent); what cannot become a notebook is refused."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,30 +12,40 @@ from typing import Any
 from course.builder import BuildError
 from course.export import UNSOLVED
 
-ROLES = ("given", "exercise", "check")
+CODE_ROLES = ("given", "exercise", "check")
+ROLES = (*CODE_ROLES, "question", "hint")
 KEYS = {"role", "id", "exercise", "points", "track"}
+PARTS = ("end", "begin")  # of a bridge: in the notebook before, and in the one after
 ID = re.compile(r"[a-z][a-z0-9-]{0,63}")  # also what nbgrader's grade_id and a notebook's cell id may be
-MARKER = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION[ \t]*$", re.MULTILINE)
+MARKER = re.compile(r"^[ \t]*### (BEGIN|END) (?:SOLUTION|RUBRIC)[ \t]*$", re.MULTILINE)
 SOLUTION = re.compile(
     r"^(?P<indent>[ \t]*)### BEGIN SOLUTION[ \t]*\n(?P<code>.*?)^[ \t]*### END SOLUTION[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
+RUBRIC = re.compile(r"^### BEGIN RUBRIC[ \t]*\n(?P<text>.*?)^### END RUBRIC[ \t]*$", re.MULTILINE | re.DOTALL)
+ANSWER = "YOUR ANSWER HERE"  # as nbgrader itself puts it into an answer's cell
+LEAK = "a solution outside an exercise, or a rubric outside a question, would reach students. Add its role."
+QUOTED = 30  # characters: a shorter line of a solution (`return total / n`) may stand in a hint
 
 
 @dataclass(frozen=True)
 class SourceCell:
-    """One cell of a module's source. Role is one of ROLES, 'text' or 'demonstration'."""
+    """One cell of a module's source. Role is one of ROLES, 'text', 'demonstration' or 'guess'."""
 
     role: str
     id: str
     source: str
     track: str | None = None  # in this track only
-    exercise: str | None = None  # of a check
-    points: int | None = None  # of a check
+    exercise: str | None = None  # of a check or a hint
+    points: int | None = None  # of a check or a question
 
     def cleared(self) -> str:
         """The source as students get it."""
-        return clear(self.source, self.id)
+        return RUBRIC.sub(ANSWER, clear(self.source, self.id))
+
+    def marked(self) -> str:
+        """The source with what only instructors see, marked as nbgrader marks it."""
+        return RUBRIC.sub(r"### BEGIN SOLUTION\n\g<text>### END SOLUTION", self.source)
 
     def solved(self) -> str:
         """The source with its solutions."""
@@ -78,72 +88,134 @@ def read(path: Path, tracks: Collection[str]) -> list[SourceCell]:
     Raises:
         BuildError: a cell is not as it must be.
     """
+    cells = [_cell(path, number, raw, tracks) for number, raw in _raw_cells(path)]
+    _check_ids(path, cells)
+    _check_exercises(path, cells)
+    return cells
+
+
+def read_bridge(path: Path, tracks: Collection[str]) -> dict[str, list[SourceCell]]:
+    """Read a bridge's source: its cells by part.
+
+    Args:
+        path: the bridge's file; its name is the edge.
+        tracks: the tracks that a cell may be bound to.
+
+    Raises:
+        BuildError: a cell is not as it must be.
+    """
+    parts: dict[str, list[SourceCell]] = {part: [] for part in PARTS}
+    for number, raw in _raw_cells(path):
+        at, keys = _keys(path, number, raw, {"part", "track"}, tracks)
+        if keys.get("part") not in parts:
+            raise BuildError(f'{at}: needs part="end" (the notebook before) or part="begin" (the one after).')
+        part = parts[keys["part"]]
+        part.append(_plain(at, f"{_name(path.stem)}_{keys['part']}_{len(part) + 1}", raw, keys))
+    return parts
+
+
+def _raw_cells(path: Path) -> Iterator[tuple[int, Any]]:
+    """The cells of a file as jupytext reads them, numbered."""
     import jupytext
 
     try:
         notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise BuildError(f"{path}: cannot be read: {error}") from error
-    cells = [_cell(path, number, raw, tracks) for number, raw in enumerate(notebook.cells, start=1)]
-    _check_ids(path, cells)
-    return cells
+    return enumerate(notebook.cells, start=1)
+
+
+def _keys(
+    path: Path, number: int, raw: Any, known: set[str], tracks: Collection[str]
+) -> tuple[str, dict[str, Any]]:
+    """Where a cell stands, in words, and its keys."""
+    keys = {key: value for key, value in raw.metadata.items() if key != "lines_to_next_cell"}
+    at = f"{path}: cell {number}" + (f" ('{keys['id']}')" if "id" in keys else "")
+    unknown = sorted(set(keys) - known)
+    if unknown:
+        raise BuildError(f"{at}: unknown key '{unknown[0]}'. A cell may have: {', '.join(sorted(known))}.")
+    if keys.get("track") is not None and keys["track"] not in tracks:
+        raise BuildError(f"{at}: there is no track '{keys['track']}'. There are: {', '.join(tracks)}.")
+    return at, keys
 
 
 def _cell(path: Path, number: int, raw: Any, tracks: Collection[str]) -> SourceCell:
-    keys = {key: value for key, value in raw.metadata.items() if key != "lines_to_next_cell"}
-    at = f"{path}: cell {number}" + (f" ('{keys['id']}')" if "id" in keys else "")
-    unknown = sorted(set(keys) - KEYS)
-    if unknown:
-        raise BuildError(f"{at}: unknown key '{unknown[0]}'. A cell may have: {', '.join(sorted(KEYS))}.")
-    if keys.get("track") is not None and keys["track"] not in tracks:
-        raise BuildError(f"{at}: there is no track '{keys['track']}'. There are: {', '.join(tracks)}.")
+    at, keys = _keys(path, number, raw, KEYS, tracks)
     role = keys.get("role")
+    builders_id = f"{_name(path.stem)}_{number}"
     if role is None:
-        return _plain(at, path.stem, number, raw, keys)
+        extra = sorted(set(keys) - {"track"})
+        if extra:
+            raise BuildError(f"{at}: has '{extra[0]}' but no role. Add role=, or take '{extra[0]}' away.")
+        return _plain(at, builders_id, raw, keys)
     if role not in ROLES:
         raise BuildError(
             f"{at}: unknown role '{role}'. Roles are: {', '.join(ROLES)}; a demonstration has none."
         )
-    if raw.cell_type != "code":
+    if role in CODE_ROLES and raw.cell_type != "code":
         raise BuildError(f"{at}: role '{role}' is for code. Take '[markdown]' away, or the role.")
+    if role not in CODE_ROLES and raw.cell_type != "markdown":
+        raise BuildError(f"{at}: role '{role}' is for text. Add '[markdown]', or take the role away.")
     if "track" in keys:
         raise BuildError(f"{at}: role '{role}' must be the same in every track. Take 'track' away.")
-    if not isinstance(keys.get("id"), str) or not ID.fullmatch(keys["id"]):
+    if role == "hint":
+        if "id" in keys:
+            raise BuildError(f"{at}: a hint has no id; it belongs to its exercise. Take 'id' away.")
+        keys["id"] = builders_id
+    elif not isinstance(keys.get("id"), str) or not ID.fullmatch(keys["id"]):
         raise BuildError(f"{at}: role '{role}' needs an id of small letters, digits and \"-\", at most 64.")
     cell = SourceCell(role, keys["id"], raw.source, exercise=keys.get("exercise"), points=keys.get("points"))
     _check_role(at, cell)
     return cell
 
 
-def _plain(at: str, slug: str, number: int, raw: Any, keys: dict[str, Any]) -> SourceCell:
-    extra = sorted(set(keys) - {"track"})
-    if extra:
-        raise BuildError(f"{at}: has '{extra[0]}' but no role. Add role=, or take '{extra[0]}' away.")
+def _name(stem: str) -> str:
+    """A file's name as part of an id of the builder's own.
+
+    Such an id goes on with '_', which is in no id of an author's, so the two never meet.
+    """
+    return stem.replace("_", "-")
+
+
+def _plain(at: str, name: str, raw: Any, keys: dict[str, Any]) -> SourceCell:
     if MARKER.search(raw.source):
-        raise BuildError(f'{at}: a solution outside an exercise would reach students. Add role="exercise".')
+        raise BuildError(f"{at}: {LEAK}")
     role = "text" if raw.cell_type == "markdown" else "demonstration"
-    # '_' is in no id of an author's: such an id can never meet one of theirs.
-    return SourceCell(role, f"{slug.replace('_', '-')}_{number}", raw.source, track=keys.get("track"))
+    return SourceCell(role, name, raw.source, track=keys.get("track"))
 
 
 def _check_role(at: str, cell: SourceCell) -> None:
-    is_check = cell.role == "check"
-    if is_check and (type(cell.points) is not int or cell.points <= 0):
-        raise BuildError(f"{at}: a check needs whole points above 0, e.g. points=2.")
-    if is_check and not isinstance(cell.exercise, str):
-        raise BuildError(f'{at}: a check names what it checks, e.g. exercise="tensor-add".')
-    if not is_check and (cell.points is not None or cell.exercise is not None):
-        raise BuildError(f"{at}: only a check has 'points' and 'exercise'.")
-    _parse(at, cell.source)
+    worth, about = cell.role in ("check", "question"), cell.role in ("check", "hint")
+    if worth and (type(cell.points) is not int or cell.points <= 0):
+        raise BuildError(f"{at}: a {cell.role} needs whole points above 0, e.g. points=2.")
+    if about and not isinstance(cell.exercise, str):
+        raise BuildError(f'{at}: a {cell.role} names its exercise, e.g. exercise="tensor-add".')
+    if not worth and cell.points is not None:
+        raise BuildError(f"{at}: only a check or a question has 'points'.")
+    if not about and cell.exercise is not None:
+        raise BuildError(f"{at}: only a check or a hint has 'exercise'.")
+    if cell.role in CODE_ROLES:
+        _parse(at, cell.source)
     if cell.role == "exercise":
         _check_solution(at, cell)
+    elif cell.role == "question":
+        _check_rubric(at, cell)
     elif MARKER.search(cell.source):
-        raise BuildError(f"{at}: a solution outside an exercise would reach students.")
+        raise BuildError(f"{at}: {LEAK}")
+
+
+def _check_rubric(at: str, cell: SourceCell) -> None:
+    rubrics = RUBRIC.findall(cell.source)
+    asked = RUBRIC.sub("", cell.source)
+    if len(rubrics) != 1 or not rubrics[0].strip() or MARKER.search(asked):
+        raise BuildError(f"{at}: a question needs one rubric, from '### BEGIN RUBRIC' to '### END RUBRIC'.")
+    if not asked.strip():
+        raise BuildError(f"{at}: asks nothing. Write the question before its rubric.")
 
 
 def _check_solution(at: str, cell: SourceCell) -> None:
     marks = [match[1] for match in MARKER.finditer(cell.source)]
-    if not marks or marks != ["BEGIN", "END"] * (len(marks) // 2):
+    if not SOLUTION.search(cell.source) or marks != ["BEGIN", "END"] * (len(marks) // 2):
         raise BuildError(f"{at}: an exercise needs '### BEGIN SOLUTION' and '### END SOLUTION', in pairs.")
     tree = _parse(f"{at}, with its solution cleared", cell.cleared())
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -156,18 +228,48 @@ def _check_solution(at: str, cell: SourceCell) -> None:
 
 
 def _check_ids(path: Path, cells: list[SourceCell]) -> None:
-    seen: set[str] = set()
+    seen = {guess_id(path.stem)}
     for cell in cells:
         if cell.id in seen:
             raise BuildError(f"{path}: two cells have the id '{cell.id}'. Give one another id.")
         seen.add(cell.id)
-    exercises = {cell.id for cell in cells if cell.role == "exercise"}
+
+
+def guess_id(slug: str) -> str:
+    """The id of the cell that ends a module's notebook, where a student's guess is kept."""
+    return f"{_name(slug)}-guess"
+
+
+def _check_exercises(path: Path, cells: list[SourceCell]) -> None:
+    exercises = {cell.id: cell for cell in cells if cell.role == "exercise"}
     for cell in cells:
-        if cell.role == "check" and cell.exercise not in exercises:
+        if cell.exercise is None:
+            continue
+        if cell.exercise not in exercises:
             raise BuildError(
-                f"{path}: cell '{cell.id}' checks exercise '{cell.exercise}', which does not exist. "
+                f"{path}: {cell.role} '{cell.id}' is for exercise '{cell.exercise}', which does not exist. "
                 f"There are: {', '.join(sorted(exercises)) or 'none'}."
             )
+        if cell.role == "hint":
+            _check_hint(path, cell, exercises[cell.exercise])
+
+
+def _check_hint(path: Path, hint: SourceCell, exercise: SourceCell) -> None:
+    """A hint may come near; a whole solution, or a long line of one, is no hint."""
+    said, shown = _squeezed(hint.source), _squeezed(exercise.cleared())
+    for solution in SOLUTION.finditer(exercise.source):
+        lines = [line.strip() for line in solution["code"].splitlines() if not line.strip().startswith("#")]
+        long = [line for line in lines if len(line) > QUOTED and _squeezed(line) not in shown]
+        for told in ("\n".join(lines), *long):
+            if _squeezed(told) in said:
+                raise BuildError(
+                    f"{path}: a hint for '{exercise.id}' tells its solution: '{told.splitlines()[0]}'. "
+                    "Say it in other words."
+                )
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
 
 
 def _parse(at: str, source: str) -> ast.Module:

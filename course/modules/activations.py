@@ -5,27 +5,6 @@
 # as you are about to prove. You will write ReLU, Sigmoid, Tanh, GELU, Softmax and LogSoftmax, and make them
 # hold where the obvious formula breaks.
 
-# %% [markdown]
-# ## Where we come from
-#
-# *Tensor* ended with two matrix products that did no more than one. Here it is once more, with your own
-# tensors:
-
-# %%
-import numpy as np
-from tinytorch import Tensor, manual_seed, randn
-
-manual_seed(0)
-first, second, x = randn(4, 16), randn(16, 3), randn(5, 4)
-print("two layers :", ((x @ first) @ second)[0])
-print("one layer  :", (x @ (first @ second))[0])
-print("bent between:", (((x @ first) * ((x @ first) > 0)) @ second)[0])
-
-# %% [markdown]
-# The third line sets the negative numbers between the layers to 0, and at once the two layers are *not* one
-# any more. That is what was missing. (What did you guess?) Let us see first why it is needed, always, and not
-# only for these numbers.
-
 # %% role="given" id="activations-header"
 """Activation functions: what bends between two layers."""
 
@@ -55,6 +34,7 @@ def collapse(w1, b1, w2, b2):
 
 
 # %% role="check" id="check-activations-collapse" exercise="activations-collapse" points=2
+from tinytorch import Tensor, randn
 from tinytorch.checking import expect
 
 w1, b1, w2, b2 = randn(4, 6), randn(6), randn(6, 3), randn(3)
@@ -419,30 +399,3 @@ print(
 # kernel does all steps of GELU or softmax in one pass (*fused*), without the arrays in between: one read, one
 # write. `torch.compile` looks for such chains by itself. And `log_softmax` is a function of its own in
 # PyTorch for the reason you have just seen.
-
-# %% [markdown]
-# ## What comes next?
-#
-# You have everything for a network with one hidden layer. Let us write one, by hand, for three sizes:
-
-# %%
-w1, b1 = randn(64, 32) * 0.1, randn(32) * 0.1
-w2, b2 = randn(32, 16) * 0.1, randn(16) * 0.1
-w3, b3 = randn(16, 10) * 0.1, randn(10) * 0.1
-
-
-def network(x):
-    return softmax(relu(relu(x @ w1 + b1) @ w2 + b2) @ w3 + b3, dim=-1)
-
-
-print("probabilities of the ten digits:", network(randn(1, 64)))
-print("numbers to keep, to train, to save:", [p.shape for p in (w1, b1, w2, b2, w3, b3)])
-
-# %% [markdown]
-# It works. But six variables for three layers, in the right order, and why 0.1? Imagine fifty layers. What
-# would you want to have? Write your guess down before you open the next module; it is kept with your work,
-# and costs nothing.
-
-# %%
-my_guess = ""
-print("My guess:", my_guess or "(none yet)")

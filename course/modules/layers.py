@@ -6,30 +6,6 @@
 # `Flatten`, `Sequential`, and how a model is saved and loaded.
 
 # %% [markdown]
-# ## Where we come from
-#
-# *Activations* ended with a network of six loose variables and a `0.1` from nowhere. What does that `0.1` do?
-# Let a signal run through 20 layers, with three such factors:
-
-# %%
-import numpy as np
-from tinytorch import Tensor, manual_seed, randn
-from tinytorch.nn.functional import relu
-
-manual_seed(0)
-spreads = {}
-for scale in (0.02, 0.1, 0.5):
-    x = randn(64, 100)
-    spreads[scale] = []
-    for _ in range(20):
-        x = relu(x @ (randn(100, 100) * scale))
-        spreads[scale].append(float(x.numpy().std()))
-    print(f"factor {scale}: after 1 layer {spreads[scale][0]:.3g}, after 20 layers {spreads[scale][-1]:.3g}")
-
-# %% [markdown]
-# Vanished, faded, exploded. So a layer must know how to *start*, too. (Was that in your guess? And the loose
-# variables?)
-#
 # ## Parameter and Module
 #
 # A `Parameter` is a tensor that is meant to be trained. A `Module` is anything made of parameters and of
@@ -343,20 +319,27 @@ expect(
 
 # %%
 import matplotlib.pyplot as plt
+from tinytorch import randn
 
-for name, factor in (("Linear's own start", 1.0), ("He's bound for ReLU", math.sqrt(6))):
-    x = randn(64, 100)
-    spreads[name] = []
-    for _ in range(20):
-        layer = Linear(100, 100, bias=False)
-        x = relu(linear(x, layer.weight * factor))
-        spreads[name].append(float(x.numpy().std()))
+
+def scaled(factor):
+    return lambda: randn(100, 100) * factor
+
+
+def started(factor):
+    return lambda: Linear(100, 100, bias=False).weight * factor
+
+
+starts = {f"factor {factor}": scaled(factor) for factor in (0.02, 0.1, 0.5)}
+starts |= {"Linear's own start": started(1.0), "He's bound for ReLU": started(math.sqrt(6))}
 
 plt.figure(figsize=(7, 3.5))
-for (name, values), style in zip(spreads.items(), ("o:", "s:", "^:", "o-", "s-"), strict=True):
-    plt.semilogy(
-        range(1, 21), values, style, markersize=4, label=f"factor {name}" if isinstance(name, float) else name
-    )
+for (name, weights), style in zip(starts.items(), ("o:", "s:", "^:", "o-", "s-"), strict=True):
+    x, spreads = randn(64, 100), []
+    for _ in range(20):
+        x = relu(linear(x, weights()))
+        spreads.append(float(x.numpy().std()))
+    plt.semilogy(range(1, 21), spreads, style, markersize=4, label=name)
 plt.xticks(range(0, 21, 5))
 plt.xlabel("layer")
 plt.ylabel("spread of the signal")
@@ -731,28 +714,3 @@ print(f"one image: {2 * (784 * 128 + 128 * 10):,} operations")
 # three dicts of these very names, `__getattr__` finds them again. `Linear.weight` is `(out, in)` there too,
 # so a `state_dict` of yours loads into a PyTorch model and back. What it has in addition: hooks, devices,
 # dtypes, and some hundred more layers.
-
-# %% [markdown]
-# ## What comes next?
-#
-# Your model answers. Let us ask it for real digits:
-
-# %%
-from course.datasets import load
-
-digits = load("digits")
-images, labels = Tensor(digits["test_images"]), np.asarray(digits["test_labels"])
-model = Sequential(Flatten(), Linear(64, 32), ReLU(), Linear(32, 10))
-answers = model(images).argmax(dim=1).numpy()
-print("it says :", answers[:15])
-print("it is   :", labels[:15])
-print(f"right   : {(answers == labels).mean():.1%}")
-
-# %% [markdown]
-# As good as guessing: every weight is random. Before anything can improve, something has to say *how wrong*
-# an answer is, as one number. What would you compute? Write your guess down before you go on; it is kept with
-# your work, and costs nothing. (First, the milestone *perceptron* waits: `tito milestone info perceptron`.)
-
-# %%
-my_guess = ""
-print("My guess:", my_guess or "(none yet)")

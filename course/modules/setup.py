@@ -314,24 +314,3 @@ print(
 #
 # You may submit as often as you like. **Export matters**: the next module imports what you exported from this
 # one. From then on you stand on your own work.
-
-# %% [markdown]
-# ## What comes next?
-#
-# That was a good result. Now look at its price. Move every digit by one pixel to the right, and ask again:
-
-# %%
-moved = np.roll(test_images.reshape(-1, 8, 8), 1, axis=2).reshape(len(test_images), -1)
-guesses = nearest_labels(train_images, train_labels, moved)
-print(f"moved by one pixel: {(guesses == test_labels).mean():.1%} are right")
-print(f"to answer at all, it carries {memory_bytes(train_images.shape):,} bytes of examples with it")
-
-# %% [markdown]
-# It has learned nothing: it compares with everything it ever saw. To *learn*, a program has to find out how
-# each number in it should change to make a result better. A numpy array cannot help with this. What would it
-# have to remember? Write your guess down before you open the next module; it is kept with your work, and
-# costs nothing.
-
-# %%
-my_guess = ""
-print("My guess:", my_guess or "(none yet)")

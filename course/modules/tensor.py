@@ -8,55 +8,7 @@
 # You will write: creation, broadcasting, arithmetic, matrix product, indexing, reshape, transpose,
 # reductions.
 
-# %% [markdown] track="discovery"
-# ## Where we come from
-#
-# In *setup* you recognised digits with plain numpy: fast, and it had learned nothing. To learn, a program
-# must know *which operations made a number*, so that it can ask what to change. A numpy array does not
-# remember that:
-
-# %% track="discovery"
-import numpy as np
-from tinytorch.setup import distances, seconds
-
-images = np.ones((50, 64))
-result = distances(images, images)
-print(f"{seconds(distances, images, images) * 1000:.2f} ms, dtype {result.dtype}")
-print("does the result know how it came about?", hasattr(result, "grad"))
-
-# %% [markdown] track="immediate"
-# ## Where we come from
-#
-# In *setup* you recognised digits with plain numpy: fast, and it had learned nothing. To learn, a program
-# must know *which operations made a number*, so that it can ask what to change. A numpy array does not
-# remember that:
-
-# %% track="immediate"
-import numpy as np
-from tinytorch.setup import distances, seconds
-
-images = np.ones((50, 64))
-result = distances(images, images)
-print(f"{seconds(distances, images, images) * 1000:.2f} ms, dtype {result.dtype}")
-print("does the result know how it came about?", hasattr(result, "grad"))
-
-# %% [markdown] track="core"
-# ## Where we start
-#
-# You need Python and a little numpy, no more. numpy computes fast, but an array does not remember *which
-# operations made it*. To learn, a program must know that, so that it can ask what to change:
-
-# %% track="core"
-import numpy as np
-
-result = np.ones((50, 64)) @ np.ones((64, 10))
-print("dtype", result.dtype)
-print("does the result know how it came about?", hasattr(result, "grad"))
-
 # %% [markdown]
-# Two things to change, then: `float32` instead of `float64` (half the memory, about twice the speed, and
-# precise enough), and a place where each operation passes by, so that somebody can take notes.
-#
 # ## One place where every operation passes
 #
 # The next cell is given; the rest of the course relies on it, so it is locked. Read it slowly, it is short.
@@ -1036,23 +988,3 @@ former = plug_in(former)
 # and broadcasting are as you know them now; `torch.broadcast_shapes`, `keepdim` and `max(dim)` with values
 # and indices exist by these very names. One difference: `torch.tensor([1, 2])` infers int64, while ours is
 # float32 unless you say `dtype=`.
-
-# %% [markdown]
-# ## What comes next?
-#
-# You can now chain matrix products, as deep networks do. Here two of them, and then one:
-
-# %%
-first, second, x = randn(4, 16), randn(16, 3), randn(5, 4)
-two_steps = (x @ first) @ second
-one_step = x @ (first @ second)
-print("largest difference:", float(abs((two_steps - one_step).data).max()))
-
-# %% [markdown]
-# Two layers, 112 numbers, and they do nothing that one with 12 could not do. A hundred layers would not
-# either. What is missing between them? Write your guess down before you open the next module; it is kept with
-# your work, and costs nothing.
-
-# %%
-my_guess = ""
-print("My guess:", my_guess or "(none yet)")

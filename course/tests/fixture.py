@@ -44,8 +44,21 @@ def increase(number):
     return number + STEP
     ### END SOLUTION
 
+# %% [markdown] role="hint" exercise="counting-increase"
+# What is one step?
+
+# %% [markdown] role="hint" exercise="counting-increase"
+# Add it to the number.
+
 # %% role="check" id="check-increase" exercise="counting-increase" points=2
 assert increase(1) == 2, f"increase(1) is one more than 1, so 2; yours gives {increase(1)}."
+
+# %% [markdown] role="question" id="counting-why-one" points=2
+# Why is one step 1?
+#
+# ### BEGIN RUBRIC
+# One point for a reason, two for a good one.
+# ### END RUBRIC
 
 # %% role="exercise" id="counting-decrease"
 def decrease(number):
@@ -79,6 +92,9 @@ def decreases(rng):
 '''
 
 ADDING = """\
+# %% [markdown]
+# # Adding
+
 # %% role="given" id="adding-header"
 from tinytorch.counting import increase
 
@@ -106,6 +122,22 @@ def adds(rng):
     return add(2, int(rng.integers(9)))
 '''
 
+COUNTING_ADDING = """\
+# %% [markdown] part="end"
+# ## What comes next?
+
+# %% part="end"
+print("to count to 100:", [increase(n) for n in range(100)][-1])
+
+# %% [markdown] part="begin"
+# ## Where we come from
+
+# %% part="begin"
+from tinytorch.counting import increase
+
+print(increase(increase(2)))
+"""
+
 SUMS = '''\
 """Sums: learns nothing, saves its weights."""
 import zipfile
@@ -125,6 +157,7 @@ def write_course(folder: Path) -> Path:
         "course.yml": COURSE,
         "modules/counting.py": COUNTING,
         "modules/adding.py": ADDING,
+        "bridges/counting-adding.py": COUNTING_ADDING,
         "probes/counting.py": COUNTING_PROBES,
         "probes/adding.py": ADDING_PROBES,
         "milestones/sums.py": SUMS,

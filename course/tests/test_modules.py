@@ -212,21 +212,6 @@ def test_a_solved_notebook_runs_top_to_bottom(track, slugs, tmp_path, monkeypatc
         (tmp_path / "tinytorch" / f"{slug}.py").write_text(reference(slug))
 
 
-@pytest.mark.parametrize(
-    ("slug", "before"), [("tensor", "setup"), ("activations", "tensor"), ("layers", "activations")]
-)
-def test_the_bridge_fails_without_the_module_before(slug, before, package, tmp_path):
-    package(slug)
-    (tmp_path / "tinytorch" / f"{before}.py").write_text(reference(before))
-    (tmp_path / "tinytorch" / f"{before}.py").unlink()
-    bridge = next(c for c in cells(slug) if c.role == "demonstration" and c.track in (None, "discovery"))
-    with pytest.raises(ImportError, match=before):
-        exec(bridge.source, {})
-    package(slug)
-    (tmp_path / "tinytorch" / f"{before}.py").write_text(reference(before))
-    exec(bridge.source, {})
-
-
 def test_public_names_are_those_of_the_manifest(package, tmp_path):
     for slug in SLUGS:
         (tmp_path / "tinytorch" / f"{slug}.py").write_text(reference(slug))

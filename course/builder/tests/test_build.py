@@ -11,8 +11,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbgrader.nbgraderformat import MetadataValidator
+from nbgrader.preprocessors import ClearSolutions
 
 from course.builder import BuildError
+from course.builder.bridges import edges
 from course.builder.build import build
 from course.builder.source import read
 from course.manifest import HERE, ManifestError, load
@@ -28,8 +30,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+def cells(notebook: Path) -> list[dict]:
+    return json.loads(notebook.read_text())["cells"]
+
+
 def sources(notebook: Path) -> str:
-    return "\n".join("".join(cell["source"]) for cell in json.loads(notebook.read_text())["cells"])
+    return "\n".join("".join(cell["source"]) for cell in cells(notebook))
 
 
 def test_two_builds_are_byte_identical(course, tmp_path):
@@ -50,7 +56,7 @@ def test_building_again_replaces_everything_and_leaves_nothing_beside(course, tm
 def test_failed_build_keeps_the_former_one(course, tmp_path):
     folder = build(course, "discovery", tmp_path / "out").folder
     before = contents(folder)
-    change(course / "modules/counting.py", "points=2", "points=7")
+    change(course / "modules/counting.py", 'increase" points=2', 'increase" points=7')
     with pytest.raises(BuildError):
         build(course, "discovery", tmp_path / "out")
     assert contents(folder) == before
@@ -78,6 +84,112 @@ def test_cell_of_one_track_is_in_that_track_only(course, tmp_path):
     in_discovery = build(course, "discovery", tmp_path / "out").folder / "student/counting.ipynb"
     assert "Only in the short track" in sources(in_short)
     assert "Only in the short track" not in sources(in_discovery)
+
+
+def test_question_is_answered_in_words_and_its_rubric_stays_with_the_instructor(course, tmp_path):
+    folder = build(course, "discovery", tmp_path / "out").folder
+    asked, rubric = (
+        next(cell for cell in cells(folder / who / "counting.ipynb") if cell["id"] == "counting-why-one")
+        for who in ("student", "instructor")
+    )
+    text = "".join(asked["source"])
+    assert text == "Why is one step 1?\n\nYOUR ANSWER HERE"
+    assert "One point for a reason" in "".join(rubric["source"])
+    graded = {"grade": True, "solution": True, "locked": False, "cell_type": "markdown", "points": 2}
+    assert graded.items() <= asked["metadata"]["nbgrader"].items()
+    entry = load(folder / "course.json").module("counting")
+    assert (entry.points, entry.by_hand) == (3, 2)
+    assert "Why" not in (folder / "reference/tinytorch/counting.py").read_text()
+
+
+def test_nbgrader_itself_would_clear_the_instructors_notebook_to_the_students(course, tmp_path):
+    """An instructor may make a release of it with nbgrader's own command; nothing must slip through."""
+    folder = build(course, "discovery", tmp_path / "out").folder
+    notebook = nbformat.read(folder / "instructor/counting.ipynb", as_version=4)
+    cleared, _ = ClearSolutions().preprocess(notebook, {})
+    text = "\n".join(cell.source for cell in cleared.cells)
+    assert "number + STEP" not in text
+    assert "One point for a reason" not in text
+
+
+def test_hints_are_in_no_notebook_but_beside_them(course, tmp_path):
+    folder = build(course, "discovery", tmp_path / "out").folder
+    hints = json.loads((folder / "student/hints.json").read_text())
+    assert hints == {"counting-increase": ["What is one step?", "Add it to the number."]}
+    for who in ("student", "instructor"):
+        assert "Add it to the number" not in sources(folder / who / "counting.ipynb")
+
+
+def test_bridge_ends_the_notebook_before_and_begins_the_one_after(course, tmp_path):
+    folder = build(course, "discovery", tmp_path / "out").folder / "student"
+    before, after = (cells(folder / f"{slug}.ipynb") for slug in ("counting", "adding"))
+    assert [cell["id"] for cell in before[-3:]] == [
+        "counting-adding_end_1", "counting-adding_end_2", "counting-guess",
+    ]  # fmt: skip
+    assert "".join(before[-1]["source"]).startswith('my_guess = ""')
+    assert before[-1]["metadata"]["tinytorch"] == {"role": "guess", "id": "counting-guess"}
+    assert "nbgrader" not in before[-1]["metadata"]
+    assert [cell["id"] for cell in after[:3]] == [
+        "adding_1", "counting-adding_begin_1", "counting-adding_begin_2",
+    ]  # fmt: skip
+    assert "my_guess" not in sources(folder / "adding.ipynb"), "nothing comes after it yet"
+
+
+def test_optional_module_is_stepped_over_and_has_a_way_in_and_out(course):
+    change(
+        course / "course.yml",
+        "[counting, adding, later]",
+        "[counting, {slug: adding, optional: true}, later]",
+    )
+    track = load(course / "course.yml").track("discovery")
+    assert edges(track, "counting") == (("start", "counting"), ("counting", "later"))
+    assert edges(track, "adding") == (("counting", "adding"), ("adding", "later"))
+    assert edges(track, "later") == (("counting", "later"), None)
+
+
+def test_refuses_a_missing_bridge_naming_edge_and_file(course, tmp_path):
+    (course / "bridges/counting-adding.py").unlink()
+    with pytest.raises(BuildError, match=r"counting-adding\.py is missing: .* from 'counting' to 'adding'"):
+        build(course, "discovery", tmp_path / "out")
+
+
+def test_refuses_a_bridge_that_no_track_uses(course, tmp_path):
+    (course / "bridges/adding-counting.py").write_text("# %% part='end'\n1\n")
+    with pytest.raises(BuildError, match=r"adding-counting\.py: no track goes"):
+        build(course, "discovery", tmp_path / "out")
+
+
+WRONG_BRIDGES = {
+    "part": ('# %% part="end"', "# %%", 'needs part="end"'),
+    "unknown part": ('# %% part="end"', '# %% part="middle"', 'needs part="end"'),
+    "role": ('# %% part="end"', '# %% part="end" role="given"', "unknown key 'role'"),
+    "no code": ('# %% part="begin"\n', '# %% [markdown] part="begin"\n', 'no code has part="begin"'),
+    "leak": ("print(increase", "### BEGIN SOLUTION\nprint(increase", "would reach students"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "reason"), WRONG_BRIDGES.values(), ids=WRONG_BRIDGES)
+def test_refuses_a_wrong_bridge_in_one_sentence_that_names_the_file(course, tmp_path, old, new, reason):
+    change(course / "bridges/counting-adding.py", old, new)
+    with pytest.raises(BuildError, match=r"counting-adding\.py: ") as refusal:
+        build(course, "discovery", tmp_path / "out")
+    assert reason in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_refuses_a_hint_that_is_the_solution(course, tmp_path):
+    change(course / "modules/counting.py", "# Add it to the number.", "# Write `return  number + STEP`.")
+    with pytest.raises(BuildError, match="a hint for 'counting-increase' tells its solution"):
+        build(course, "discovery", tmp_path / "out")
+
+
+def test_refuses_a_hint_with_one_long_line_of_the_solution(course, tmp_path):
+    line = "number = int(number) + len([STEP])"
+    change(course / "modules/counting.py", "    return number + STEP", f"    {line}\n    return number")
+    build(course, "discovery", tmp_path / "out")
+    change(course / "modules/counting.py", "# Add it to the number.", f"# First `{line}`.")
+    with pytest.raises(BuildError, match="tells its solution: 'number = int"):
+        build(course, "discovery", tmp_path / "out")
 
 
 def test_reference_is_the_solved_package_and_runs(course, tmp_path):
@@ -117,19 +229,28 @@ def test_solution_of_a_milestone_stays_with_the_instructor(course, tmp_path):
 
 REFUSED = {
     "role": ('role="given"', 'role="gift"', "unknown role 'gift'"),
-    "key": ("points=2", "point=2", "unknown key 'point'"),
+    "key": ('increase" points=2', 'increase" point=2', "unknown key 'point'"),
     "duplicate id": ('id="counting-decrease"', 'id="counting-increase"', "two cells have the id"),
     "bad id": ('id="counting-header"', 'id="Header 1"', "needs an id"),
     "no id": ('role="given" id="counting-header"', 'role="given"', "needs an id"),
     "exercise": ('exercise="counting-decrease"', 'exercise="subtract"', "which does not exist"),
-    "points": ("points=2", "points=3", "add up to 4, but course.yml gives 'counting' 3"),
-    "no points": (" points=2", "", "needs whole points"),
+    "points": ('increase" points=2', 'increase" points=3', "add up to 4, but course.yml gives 'counting' 3"),
+    "no points": ('increase" points=2', 'increase"', "needs whole points"),
     "unknown track": ('track="short"', 'track="long"', "no track 'long'"),
-    "track of a check": ("points=2", 'points=2 track="short"', "the same in every track"),
+    "track of a check": ('increase" points=2', 'increase" points=2 track="short"', "the same in every track"),
     "no solution": ("    ### BEGIN SOLUTION\n", "", "in pairs"),
     "syntax": ("def decrease(number):", "def decrease(number:", "no valid Python"),
     "export": ("def increase(number):", "def more(number):", "exports 'increase'"),
     "leak": ('print("a demonstration")', "### BEGIN SOLUTION\n1\n### END SOLUTION", "would reach students"),
+    "rubric": ("# ### END RUBRIC\n", "", "needs one rubric"),
+    "empty rubric": ("# One point for a reason, two for a good one.\n", "", "needs one rubric"),
+    "no question": ("# Why is one step 1?\n", "#\n", "asks nothing"),
+    "worthless question": ('one" points=2', 'one"', "a question needs whole points"),
+    "rubric outside": (' role="question" id="counting-why-one" points=2', "", "would reach students"),
+    "question in code": ('[markdown] role="question"', 'role="question"', "is for text"),
+    "hint for nothing": ('"hint" exercise="counting-increase"', '"hint"', "a hint names its exercise"),
+    "hint for another": ('"hint" exercise="counting-increase"', '"hint" exercise="x"', "does not exist"),
+    "guess": ('id="counting-header"', 'id="counting-guess"', "two cells have the id"),
     "unprobed": ("check-decrease", "check-less", "no check of the module"),
 }
 
