@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
-import json
-import os
 import runpy
 import shutil
 import sys
@@ -187,29 +185,6 @@ def test_text_and_code_are_in_balance(slug):
     text = sum(len(cell.source) for cell in cells(slug) if cell.role == "text" and cell.track is None)
     code = sum(len(cell.source) for cell in cells(slug) if cell.role != "text" and cell.track is None)
     assert text <= 3 * code
-
-
-@pytest.mark.parametrize(
-    ("track", "slugs"), [("discovery", SLUGS[:4]), ("core", SLUGS[1:4]), ("immediate", SLUGS[1:2])]
-)
-def test_a_solved_notebook_runs_top_to_bottom(track, slugs, tmp_path, monkeypatch):
-    import nbformat
-    from nbclient import NotebookClient
-
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parent), str(tmp_path)]))
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    shutil.copytree(HERE / "skeleton" / "tinytorch", tmp_path / "tinytorch")
-    if track == "immediate":
-        (tmp_path / "tinytorch" / "setup.py").write_text(reference("setup"))
-    for slug in slugs:
-        solved = notebook._notebook(slug, track, cells(slug), lambda cell: cell.solved())
-        NotebookClient(
-            nbformat.reads(json.dumps(solved), 4),
-            timeout=60,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(tmp_path)}},
-        ).execute()
-        (tmp_path / "tinytorch" / f"{slug}.py").write_text(reference(slug))
 
 
 def test_public_names_are_those_of_the_manifest(package, tmp_path):
