@@ -35,13 +35,17 @@ _tape = None
 class Op:
     """One use of an operation: how numpy computes it, and what its derivative needs.
 
-    The derivative, `vjp(g)`, takes the gradient of the output and gives the gradient of each input. An
-    operation either brings its own, or one is registered under its class name: rule(op, g) finds the arrays
-    of the forward pass in op.inputs and op.output (kept while a tape is plugged in).
+    The derivative, `vjp(g)`, takes the gradient of the output and gives a tuple, the gradient of each input
+    (None: it has none). Each is a new array, or g itself, or a view: the tape goes on to add into new ones.
+    An operation either brings its own, or one is registered under its class name: rule(op, g) finds the
+    arrays of the forward pass in op.inputs and op.output (kept while a tape is plugged in). In op.needs the
+    tape notes which inputs want a gradient; an empty op.needs means all. One that is dear to compute and not
+    wanted may be None.
     """
 
     inputs = ()
     output = None
+    needs = ()
 
     def forward(self, *arrays):
         raise NotImplementedError(f"{type(self).__name__} has no forward.")
