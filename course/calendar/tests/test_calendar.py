@@ -234,8 +234,8 @@ def test_table_shows_what_is_skipped_chosen_and_held(folder):
     text = "modules: {training: {chosen: true}, tensor: {skipped: true}, layers: {held: true}}"
     lines = table(check(text, course), course.track("core"), NOON).splitlines()
     assert lines[1].endswith("skipped")
-    assert [line for line in lines if " training " in line][0].endswith("chosen")
-    assert [line for line in lines if " layers " in line][0].endswith("held")
+    assert next(line for line in lines if " training " in line).endswith("chosen")
+    assert next(line for line in lines if " layers " in line).endswith("held")
 
 
 def test_template_is_a_calendar_as_it_stands_and_with_every_line_in_force():
