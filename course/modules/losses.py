@@ -38,7 +38,7 @@ model = Sequential(Flatten(), Linear(64, 32), ReLU(), Linear(32, 10))
 values = np.linspace(-1, 1, 201)
 accuracies, surprises = [], []
 for value in values:
-    model[3].weight.data[3, 5] = value
+    model[3].weight.data[0, 0] = value
     logits = model(images)
     accuracies.append((logits.argmax(dim=1).numpy() == labels).mean())
     surprises.append(-log_softmax(logits, dim=1).numpy()[np.arange(200), labels].mean())
@@ -879,9 +879,8 @@ for name, function in (("in steps", in_steps), ("fused", lambda: cross_entropy(l
     print(f"cross-entropy {name:8}: {milliseconds(function):.2f} ms, holds {times:.1f} times its input")
 
 # %% [markdown]
-# The fused one makes one array of the input's size, the probabilities, and that one is nearly the gradient.
-# In a language model, where a row has 50,000 logits, the logits and what the loss makes of them are often
-# the largest arrays of all.
+# The fused one makes one array of the input's size, the probabilities, and that one is nearly the gradient. In
+# a language model this counts: 8,192 rows of 50,000 logits are 1.6 GB, and so is each array in between.
 #
 # ## How PyTorch does it
 #
