@@ -110,12 +110,18 @@ expect(
     np.array(6.0),
     "The slope of x^2 is 2x; a single number has the index ().",
 )
+expect(
+    "the gradient of x^2 at 3, with a step of 1",
+    numerical_gradient(lambda x: x**2, 3.0, step=1.0),
+    np.array(6.0),
+    "From step below to step above, divided by their distance: (16 - 4) / 2.",
+)
 x = np.array([1.0, -2, 3])
 expect(
-    "the gradient of x0 * x1 * x2 at [1, -2, 3]",
-    numerical_gradient(lambda x: x[0] * x[1] * x[2], x),
+    "the gradient of x0 * x1 * x2 at [1, -2, 3], with a step of 1",
+    numerical_gradient(lambda x: x[0] * x[1] * x[2], x, step=1.0),
     np.array([-6.0, 3, -2]),
-    "The slope in one direction is the product of the other two. Is each element put back?",
+    "One element at a time; put each back before you go on.",
 )
 expect("x, afterwards", x, np.array([1.0, -2, 3]), "Work on a copy.")
 expect(
@@ -228,7 +234,7 @@ class MSELoss(Module):
         return mse_loss(input, target, self.reduction)
 
 
-# %% role="check" id="check-losses-mse" exercise="losses-mse" points=2
+# %% role="check" id="check-losses-mse" exercise="losses-mse" points=3
 input, target = np.array([1.0, 2, 5], dtype=np.float32), np.array([1.0, 4, 2], dtype=np.float32)
 expect("mse_loss([3], [1])", mse_loss([3.0], [1.0]), np.float32(4), "(3 - 1)^2")
 each = mse_loss(input, target, reduction="none")
@@ -879,7 +885,7 @@ for name, function in (("in steps", in_steps), ("fused", lambda: cross_entropy(l
     print(f"cross-entropy {name:8}: {milliseconds(function):.2f} ms, holds {times:.1f} times its input")
 
 # %% [markdown]
-# The fused one makes one array of the input's size, the probabilities, and that one is nearly the gradient. In
+# The fused one makes one array of the input's size, the probabilities, and that is nearly the gradient. In
 # a language model this counts: 8,192 rows of 50,000 logits are 1.6 GB, and so is each array in between.
 #
 # ## How PyTorch does it

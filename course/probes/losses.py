@@ -76,7 +76,7 @@ def numerical_gradient_goes_to_both_sides(rng):
 
     x = rng.normal(size=4)
     return {
-        f"step_{step}": numerical_gradient(lambda x: (x**3 + x**2).sum(), x, step=step)
+        f"step_{step}": numerical_gradient(lambda x: (x**3 + x**2).sum() + 9 * x.prod(), x, step=step)
         for step in (0.5, 0.25, 0.001)
     }
 
