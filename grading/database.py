@@ -52,6 +52,27 @@ results = sa.Table(
     sa.Index("results_unrecorded", "recorded_at"),
 )
 
+# The help that students took. It costs no points; staff see it.
+hints = sa.Table(
+    "hints",
+    metadata,
+    sa.Column("student", sa.String(255), primary_key=True),
+    sa.Column("exercise", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),  # 1 for the first
+    sa.Column("module", sa.String(64), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+restores = sa.Table(
+    "restores",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("student", sa.String(255), nullable=False),
+    sa.Column("module", sa.String(64), nullable=False),  # whose solution was given
+    sa.Column("target", sa.String(64)),  # which module was caught up to; none for a restore
+    sa.Column("at", sa.Float, nullable=False),
+)
+
 
 def connect(url: str) -> sa.Engine:
     """Open the database; makes its tables where they are missing."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from course.calendar import FOLDER
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -31,6 +33,7 @@ class Settings:
     reference: Path = Path("/opt/course/reference")
     probes: Path = Path("/opt/course/probes")
     official: Path = Path("/opt/course/notebooks")
+    calendar: Path = FOLDER
     instructor: Path = Path("/opt/course/instructor")
 
     @property
@@ -73,6 +76,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         reference=Path(given.get("TT_REFERENCE", default.reference)),
         probes=Path(given.get("TT_PROBES", default.probes)),
         official=Path(given.get("TT_OFFICIAL", default.official)),
+        calendar=Path(given.get("TT_CALENDAR_FOLDER", default.calendar)),
         instructor=Path(given.get("TT_INSTRUCTOR", default.instructor)),
     )
 

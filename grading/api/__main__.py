@@ -17,6 +17,7 @@ from course import manifest
 from grading import database, logs, settings
 from grading.api.app import application
 from grading.api.service import Service
+from grading.calendar import CalendarKeeper
 from grading.course_files import CourseFiles
 from grading.metrics import ApiMetrics
 from grading.queue import Queue
@@ -46,7 +47,9 @@ def main() -> int:
     queue = Queue(engine)
     metrics = ApiMetrics(queue)
     auth = HubOAuth.instance(cache_max_age=TOKEN_CACHE_SECONDS)
-    app = application(Service(given, course.manifest, engine, queue, store, metrics), auth)
+    calendar = CalendarKeeper(given.calendar, course.manifest)
+    calendar.start()
+    app = application(Service(given, course.manifest, engine, queue, store, metrics, calendar), auth)
     metrics.serve(METRICS_PORT)
     Recorder(engine, course, given.gradebook_url, metrics).start()
     asyncio.run(_serve(HTTPServer(app, xheaders=True, chunk_size=65536)))

@@ -8,7 +8,7 @@ import secrets
 from jupyterhub.services.auth import HubOAuth
 from tornado.web import Application
 
-from grading.api import pages, submissions
+from grading.api import assistance, pages, submissions
 from grading.api.handlers import MissingHandler
 from grading.api.health import HealthHandler
 from grading.api.service import Service
@@ -28,6 +28,11 @@ def application(service: Service, auth: HubOAuth) -> Application:
             (rf"{base}api/submissions/(module|milestone)/([^/]+)", submissions.SubmitHandler),
             (rf"{base}api/submissions/([0-9a-f]+)", submissions.SubmissionHandler),
             (rf"{base}api/marks", submissions.MarksHandler),
+            (rf"{base}api/calendar", assistance.CalendarHandler),
+            (rf"{base}api/reference/([^/]+)", assistance.ReferenceHandler),
+            (rf"{base}api/restores", assistance.RestoresHandler),
+            (rf"{base}api/hints", assistance.HintsHandler),
+            (rf"{base}api/guesses/([^/]+)", assistance.GuessesHandler),
             (rf"{base}api/.*", MissingHandler),
         ],
         default_handler_class=pages.MissingPage,

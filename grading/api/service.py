@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from course.manifest import Manifest
+from grading.calendar import CalendarKeeper
 from grading.metrics import ApiMetrics
 from grading.queue import Queue
 from grading.settings import Settings
@@ -23,3 +24,4 @@ class Service:
     queue: Queue
     store: Store
     metrics: ApiMetrics
+    calendar: CalendarKeeper

@@ -5,10 +5,14 @@ import sys
 import pytest
 
 from grading import database
+from grading.api.service import Service
+from grading.calendar import CalendarKeeper
 from grading.course_files import CourseFiles
+from grading.metrics import ApiMetrics
 from grading.queue import Queue
 from grading.store import Store
-from grading.tests import toy_course
+from grading.tests import hub_stand_in, toy_course
+from grading.tests.running_api import Api
 
 
 class Clock:
@@ -43,7 +47,8 @@ def toy(tmp_path_factory):
 def settings(toy, tmp_path):
     from dataclasses import replace
 
-    return replace(toy.settings, folder=tmp_path, database_url=f"sqlite:///{tmp_path / 'grading.db'}")
+    database_url = f"sqlite:///{tmp_path / 'grading.db'}"
+    return replace(toy.settings, folder=tmp_path, database_url=database_url, calendar=tmp_path / "course")
 
 
 @pytest.fixture
@@ -63,3 +68,15 @@ def store(settings):
     store = Store(settings.submissions)
     store.prepare()
     return store
+
+
+@pytest.fixture
+async def api(settings, engine, store, toy):
+    queue = Queue(engine)
+    (settings.calendar / "public").mkdir(parents=True)
+    keeper = CalendarKeeper(settings.calendar, toy.manifest)
+    service = Service(settings, toy.manifest, engine, queue, store, ApiMetrics(queue), keeper)
+    api = Api(service, hub_stand_in.HubStandIn())
+    yield api
+    api.server.stop()
+    api.hub.server.stop()

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from course.datasets import DatasetError
+from course.restored import marked
 from grading import database
 from grading.course_files import _needing_data
 from grading.database import results, submissions
@@ -102,6 +103,16 @@ def test_milestone_is_decided_by_labels_that_never_leave(queue, store, toy, engi
     assert (found.state, found.passed, found.score) == ("graded", passed, 10.0 if passed else 0.0)
     reasons = found.checks[0]["reasons"]
     assert reasons == [] if passed else reason in reasons[0]
+
+
+def test_milestone_says_which_modules_are_the_courses_own(queue, store, toy, engine):
+    body = milestone(RIGHT)
+    body["files"]["tinytorch/toy.py"] = marked(
+        "toy", "def double(x):\n    return 2 * x\n", "`tito restore toy`"
+    )
+    hand_in(queue, store, body, "milestone", "sign")
+    worker_of(queue, store, toy).work_once()
+    assert "It runs with the course's own toy instead of the student's." in state(engine).notes
 
 
 def test_milestone_sends_inputs_but_no_labels(queue, store, toy):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from course.probing import generator
+from course.restored import restored_in
 from grading.compare import frames, words
 from grading.course_files import Array, CourseFault, CourseFiles, MilestoneFiles
 from grading.queue import Submission
@@ -48,6 +49,9 @@ def grade(
     if frame.status != "ok":
         return failed(files, words.of_frame(frame)), ran
     result = verified(files, labels, frame.arrays.get("value"))
+    if restored := restored_in(body["files"]):
+        note = f"It runs with the course's own {', '.join(restored)} instead of the student's."
+        result = replace(result, notes=[*result.notes, note])
     if result.passed and files.pace is not None:
         result = _in_time(result, files, files.pace, task, took, sandbox, limits)
     return result, ran
