@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from tinytorch import Tensor, manual_seed, no_grad
+from tinytorch.data import DataLoader, TensorDataset
 from tinytorch.nn import CrossEntropyLoss, Linear, ReLU, Sequential
 from tinytorch.optim import SGD
 
@@ -36,12 +37,12 @@ def learn(model, optimizer, images, labels):
     """One step on one batch: forget the gradients, forward, loss, backward, update.
 
     Args:
-        images: an array of shape (n, 64).
-        labels: an array of n integers.
+        images: a tensor of shape (n, 64).
+        labels: a tensor of n integers.
     """
     ### BEGIN SOLUTION
     optimizer.zero_grad()
-    loss = CrossEntropyLoss()(model(Tensor(images)), Tensor(labels, dtype=np.int64))
+    loss = CrossEntropyLoss()(model(images), labels)
     loss.backward()
     optimizer.step()
     ### END SOLUTION
@@ -50,15 +51,13 @@ def learn(model, optimizer, images, labels):
 def fit(model, optimizer, images, labels, batch_size, epochs):
     """Go through all samples `epochs` times, `batch_size` at once, each time in another random order.
 
-    The last batch of an epoch may be smaller.
+    A DataLoader over a TensorDataset does the cutting and the shuffling.
     """
     ### BEGIN SOLUTION
-    rng = np.random.default_rng(0)
+    loader = DataLoader(TensorDataset(images, labels), batch_size=batch_size, shuffle=True)
     for _ in range(epochs):
-        order = rng.permutation(len(images))
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            learn(model, optimizer, images[chosen], labels[chosen])
+        for batch in loader:
+            learn(model, optimizer, *batch)
     ### END SOLUTION
 
 
