@@ -41,6 +41,7 @@ undeploy: privileged .venv/deploy ## take the classroom off this machine; PURGE=
 .PHONY: status
 status: privileged .venv/deploy ## what runs, and how it is
 	@$(compose) ps --all --format 'table {{.Service}}\t{{.Status}}'
+	$(compose) exec -T api python -m course.calendar state 2> /dev/null || true
 
 .PHONY: logs
 logs: privileged .venv/deploy ## the services' last words; SERVICE=hub for one of them
@@ -63,6 +64,10 @@ roster: privileged .venv/deploy ## make the class from a CSV (name,id,email,sect
 	@test -n "$(FILE)" || { echo "Which file? make roster FILE=class.csv (columns: name,id,email,section,role)." >&2; exit 2; }
 	test -r "$(FILE)" || { echo "$(FILE) cannot be read. Check the path: make roster FILE=class.csv." >&2; exit 2; }
 	ansible/roster.sh $(abspath $(CONFIG)) "$(FILE)"
+
+.PHONY: calendar
+calendar: privileged .venv/deploy ## check the class's calendar and show it; FILE=calendar.yml installs another
+	@ansible/calendar.sh $(abspath $(CONFIG)) "$(FILE)"
 
 .PHONY: config
 config: .venv/deploy ## the settings in force

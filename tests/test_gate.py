@@ -38,8 +38,8 @@ class Gate:
         self.name = f"gate-{secrets.token_hex(3)}"
         self.state = folder
         self.image = image
-        for part in ("homes", "passwd", "gate", "datasets", "run"):
-            (folder / part).mkdir()
+        for part in ("homes", "passwd", "gate", "datasets", "course/public", "run"):
+            (folder / part).mkdir(parents=True)
         self.environment = {
             "TT_NAME": self.name,
             "TT_STATE": str(folder),

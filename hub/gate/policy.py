@@ -87,6 +87,8 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
                 _mount(f"{settings.state}/passwd/{student.key}.passwd", "/etc/passwd"),
                 _mount(f"{settings.state}/passwd/{student.key}.group", "/etc/group"),
                 _mount(f"{settings.state}/datasets", "/srv/datasets"),
+                # What everybody may see of the course's folder: the calendar in force.
+                _mount(f"{settings.state}/course/public", "/srv/course"),
             ],
         },
     }

@@ -75,6 +75,7 @@ def test_container_of_a_spawn_is_confined() -> None:
         ("/srv/tinytorch/passwd/ada.passwd", "/etc/passwd", True),
         ("/srv/tinytorch/passwd/ada.group", "/etc/group", True),
         ("/srv/tinytorch/datasets", "/srv/datasets", True),
+        ("/srv/tinytorch/course/public", "/srv/course", True),
     ]
 
 
@@ -94,7 +95,9 @@ def test_home_and_name_are_the_gates_to_say() -> None:
         ("Privileged", True),
         ("Binds", ["/:/host"]),
         ("Binds", ["/srv/tinytorch/homes/alan:/home/alan"]),
+        ("Binds", ["/srv/tinytorch/course:/srv/course"]),
         ("Mounts", [{"Type": "bind", "Source": "/", "Target": "/host"}]),
+        ("Mounts", [{"Type": "bind", "Source": "/srv/tinytorch/course/public", "Target": "/srv/course"}]),
         ("VolumesFrom", ["tinytorch-hub-1"]),
         ("Devices", [{"PathOnHost": "/dev/sda"}]),
         ("DeviceRequests", [{"Count": -1}]),
