@@ -744,15 +744,15 @@ def tanh_vjp(y, g):
 
 # %% [markdown]
 # The course's later modules find these by the name of the operation. The next cell registers them; remember
-# `VJPS` from *tensor*. (The first layer's input is the data, which nobody trains; a tape that knows it can
-# say so in `needs_input_grad`.)
+# `VJPS` from *tensor*. (`op.needs` is where a tape will say whether anybody wants the gradient of `x`. The
+# first layer's `x` is the data, which nobody trains.)
 
 
 # %% role="given" id="losses-registrations"
 @register_vjp("Affine")
 def _affine(op, g):
     x, weight = op.inputs[:2]
-    needs_x = getattr(op, "needs_input_grad", (True,))[0]
+    needs_x = not op.needs or op.needs[0]
     return affine_vjp(x, weight, g, needs_x)[: len(op.inputs)]  # without a bias there are only two
 
 
@@ -893,8 +893,9 @@ for name, function in (("in steps", in_steps), ("fused", lambda: cross_entropy(l
 # `F.cross_entropy` (`aten/src/ATen/native/LossNLL.cpp`) is `nll_loss(log_softmax(x))`: two fused kernels, so
 # that 'log of softmax' never exists as two steps. `BCEWithLogitsLoss` exists for the reason you have seen,
 # and its documentation says so; `BCELoss` bounds its logarithms at -100, as yours. The table from names to
-# derivatives, your `register_vjp`, is `tools/autograd/derivatives.yaml`; what you call `needs_input_grad`
-# has that name there. And your judge is `torch.autograd.gradcheck`, also in float64 with a step of 1e-6.
+# derivatives, your `register_vjp`, is `tools/autograd/derivatives.yaml`; what you call `needs` is
+# `ctx.needs_input_grad` there. And your judge is `torch.autograd.gradcheck`, also in float64 with a step of
+# 1e-6.
 #
 # Names, arguments and reductions here are PyTorch's. What it has in addition: weights for classes, targets to
 # be ignored, label smoothing, probabilities as targets. One thing it only warns of: `mse_loss` of shapes
