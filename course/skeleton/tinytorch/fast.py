@@ -16,7 +16,7 @@ loops; in *acceleration* you build what stands here yourself. If you cannot wait
    on several threads, as numpy lets other threads run while it computes. A block has the same size on any
    number of threads, and blocks are added up in their order, so the numbers are the same to the last bit.
 
-Each call makes its own arrays and shares none with an earlier one, so a gradient may be asked for at any time.
+Each call makes its own arrays and shares none with an earlier one: a gradient may be asked for at any time.
 """
 
 import ctypes
@@ -26,12 +26,30 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from tinytorch.tensor import Op
 
 BLOCK = 2**17  # numbers that one block works on: 512 KiB, a part of a core's second cache
 FEW = 8  # with fewer channels than this, the channels of a pixel are too short a piece to copy by itself
+
+
+# Memory
+
+
+def _keep_memory():
+    """Tell the C library to keep the memory of arrays that are gone, for those that come next.
+
+    A training step makes large arrays and lets go of them again. glibc gives such memory back to the system,
+    which must then clean each page of it when it is asked for the next time: with a CNN, half of the time
+    (mallopt(3); a C library without it goes on as it did).
+    """
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of <malloc.h>
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(mmap_threshold, 2**28)
+        mallopt(trim_threshold, 2**28)
+
+
+_keep_memory()
 
 
 # Threads
@@ -43,31 +61,23 @@ def get_num_threads():
 
 
 def set_num_threads(count):
-    """Let `count` threads compute, here and in numpy's matrix products."""
+    """Let `count` threads compute what stands in this file."""
     global _threads
     if count < 1:
         raise ValueError(f"At least one thread must compute, not {count}.")
     _threads = count
-    _blas_threads(count)
-
-
-def _blas_threads(count):
-    """Tell numpy's BLAS how many threads to take; a BLAS that we do not know decides by itself."""
-    if function := _blas():
-        function(count)
-
-
-@cache
-def _blas():
-    """OpenBLAS's own function for this, in the copy that numpy's wheels bring (threadpoolctl finds it so too)."""
-    for path in Path(np.__file__).parent.parent.glob("numpy.libs/*openblas*"):
-        return getattr(ctypes.CDLL(str(path)), "scipy_openblas_set_num_threads64_", None)
-    return None
 
 
 @cache
 def _pool():
-    """The threads beside the one that calls. A warning (1 / 0) is no matter of theirs, as in `apply`."""
+    """The threads beside the one that calls.
+
+    BLAS gives its own up, as they would take the cores from these: they wait for their next product by
+    spinning. A warning (1 / 0) is no matter of a thread's, as in `apply`.
+    """
+    for path in Path(np.__file__).parent.parent.glob("numpy.libs/*openblas*"):  # the one in numpy's wheels
+        if set_blas_threads := getattr(ctypes.CDLL(str(path)), "scipy_openblas_set_num_threads64_", None):
+            set_blas_threads(1)
     return ThreadPoolExecutor(os.cpu_count(), "tinytorch", initializer=np.seterr, initargs=("ignore",))
 
 
@@ -87,17 +97,10 @@ def _parallel(function, samples, numbers):
             results[place] = function(start, min(start + step, samples))
 
     others = min(_threads, len(starts)) - 1
-    if others < 1:
-        work()
-        return results
-    _blas_threads(1)  # the threads are ours; more of them would only stand in each other's way
-    try:
-        futures = [_pool().submit(work) for _ in range(others)]
-        work()
-        for future in futures:
-            future.result()
-    finally:
-        _blas_threads(_threads)
+    futures = [_pool().submit(work) for _ in range(others)]
+    work()
+    for future in futures:
+        future.result()
     return results
 
 
@@ -132,20 +135,19 @@ def _windows(x, size, offset, spacing, kernel, stride):
     """
     n, height, width, c = x.shape
     if c < FEW:  # as (n, c, height, width) in memory
-        zeros = np.zeros((n, c, *size), x.dtype).transpose(0, 2, 3, 1)
+        memory = np.zeros((n, c, *size), x.dtype)
+        padded = memory.transpose(0, 2, 3, 1)
     else:
-        zeros = np.zeros((n, *size, c), x.dtype)
+        memory = padded = np.zeros((n, *size, c), x.dtype)
     from_rows, to_rows = _place(height, offset[0], spacing[0], size[0])
     from_columns, to_columns = _place(width, offset[1], spacing[1], size[1])
-    zeros[:, to_rows, to_columns] = x[:, from_rows, from_columns]
+    padded[:, to_rows, to_columns] = x[:, from_rows, from_columns]
 
-    counts = [(size[d] - kernel[d]) // stride[d] + 1 for d in (0, 1)]
-    sample, row, column, channel = zeros.strides
-    windows = as_strided(
-        zeros,
-        (n, *counts, *kernel, c),
-        (sample, row * stride[0], column * stride[1], row, column, channel),
-    )
+    # All windows, without a copy: one step to the next window is `stride` steps in memory.
+    shape = (n, *((size[d] - kernel[d]) // stride[d] + 1 for d in (0, 1)), *kernel, c)
+    sample, row, column, channel = padded.strides
+    strides = (sample, row * stride[0], column * stride[1], row, column, channel)
+    windows = np.ndarray(shape, x.dtype, memory, 0, strides)
     if c < FEW:  # the table's transpose is copied in longer pieces, and BLAS takes either
         return windows.transpose(3, 4, 5, 0, 1, 2).reshape(kernel[0] * kernel[1] * c, -1).T
     return windows.reshape(-1, kernel[0] * kernel[1] * c)
@@ -212,3 +214,64 @@ class Conv2d(Op):
         g_weight = np.ascontiguousarray(table.reshape(o, kh, kw, c).transpose(0, 3, 1, 2))
         g_bias = sum((of_bias for _, of_bias in blocks), np.zeros(o, x.dtype))
         return (g_x if g_x is None else g_x.transpose(0, 3, 1, 2), g_weight, g_bias)[: len(self.inputs)]
+
+
+# Pooling
+
+
+class MaxPool2d(Op):
+    """The largest number in each window, for each channel. Of equal ones the first counts, as in PyTorch.
+
+    Args:
+        kernel_size, stride: height and width of a window, and the steps from one to the next.
+    """
+
+    def __init__(self, kernel_size, stride=None):
+        self.kernel_size, self.stride = kernel_size, stride or kernel_size
+
+    def _places(self, pixels, height, width):
+        """For each place in a window, from top left to bottom right: its pixels in all windows."""
+        for row in range(self.kernel_size[0]):
+            for column in range(self.kernel_size[1]):
+                rows = slice(row, row + height * self.stride[0], self.stride[0])
+                yield pixels[:, rows, column : column + width * self.stride[1] : self.stride[1]]
+
+    def forward(self, x):
+        n, c, *image = x.shape
+        if image[0] < self.kernel_size[0] or image[1] < self.kernel_size[1]:
+            raise ValueError(f"A window {self.kernel_size} does not fit into images {x.shape}.")
+        height, width = ((image[d] - self.kernel_size[d]) // self.stride[d] + 1 for d in (0, 1))
+        pixels, out = x.transpose(0, 2, 3, 1), np.empty((n, height, width, c), x.dtype)
+
+        def block(start, stop):
+            largest, places = out[start:stop], self._places(pixels[start:stop], height, width)
+            largest[...] = next(places)
+            for place in places:
+                np.maximum(largest, place, out=largest)
+
+        _parallel(block, n, image[0] * image[1] * c)
+        self.inputs, self.output = (x,), out.transpose(0, 3, 1, 2)
+        return self.output
+
+    def vjp(self, g):
+        (x,) = self.inputs
+        n, c, *image = x.shape
+        _, _, height, width = g.shape
+        pixels, g, out = (array.transpose(0, 2, 3, 1) for array in (x, g, self.output))
+        g_x = np.zeros((n, *image, c), x.dtype)
+
+        def block(start, stop):
+            g_block = np.ascontiguousarray(g[start:stop])
+            is_free = np.ones(g_block.shape, dtype=bool)  # the windows whose largest has not been met yet
+            g_places = self._places(g_x[start:stop], height, width)
+            for place, g_place in zip(self._places(pixels[start:stop], height, width), g_places, strict=True):
+                is_largest = place == out[start:stop]
+                is_largest &= is_free
+                is_free ^= is_largest
+                if self.stride == self.kernel_size:  # windows that do not overlap: nothing to add to
+                    np.multiply(g_block, is_largest, out=g_place)
+                else:
+                    g_place += g_block * is_largest
+
+        _parallel(block, n, image[0] * image[1] * c)
+        return (g_x.transpose(0, 3, 1, 2),)
