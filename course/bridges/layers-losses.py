@@ -33,7 +33,7 @@ from tinytorch.nn import Flatten, Linear, ReLU, Sequential
 from tinytorch.nn.functional import softmax
 
 digits = load("digits")
-images, labels = Tensor(digits["test_images"] / 16), np.asarray(digits["test_labels"])
+images, labels = Tensor(digits["train_images"] / 16), np.asarray(digits["train_labels"])
 manual_seed(0)
 model = Sequential(Flatten(), Linear(64, 32), ReLU(), Linear(32, 10))
 weight = model[3].weight.data

@@ -139,9 +139,9 @@ expect(
 # depend on how large the batch is), their `"sum"`, or, with `"none"`, nothing is reduced.
 #
 # Backwards it goes by the *chain rule*. At each operation a gradient `g` arrives: how much the final number
-# grows with each element of the *output*. The operation's `vjp(g)` answers: how much, then, with each element
-# of the *input*. At the end of the network `g` is 1. (vjp: vector-Jacobian product. The Jacobian is the table
-# of all slopes; `vjp` multiplies it by `g` without ever writing it down.)
+# grows with each element of the *output*. The operation's `vjp(g)` answers: how much, then, with each
+# element of the *input*. Where it all begins, at the loss itself, `g` is 1. (vjp: vector-Jacobian product.
+# The Jacobian is the table of all slopes; `vjp` multiplies it by `g` without ever writing it down.)
 #
 # For the reduction this is easy, and given. In a mean of $n$ losses each counts $1/n$, so each gets the
 # gradient $g/n$; in a sum each gets $g$. `self.reduce(losses)` is for your `forward`, `self.spread(g)` for
@@ -452,8 +452,8 @@ op.forward(far, y)
 expect("vjp(1) there", op.vjp(1.0)[0], np.array([0.0, -1, 1, 0]), "Wrong and certain: the slope is 1 or -1.")
 
 # %% [markdown]
-# Both losses against the logit, for a truth of 1. On the left of each picture the model is certain, and
-# wrong:
+# Both losses and their gradients against the logit, for a truth of 1. On the left side of each the model is
+# certain, and wrong:
 
 # %%
 x = np.linspace(-8, 8, 161)
@@ -475,21 +475,20 @@ plt.show()
 # pulls with full force until the answer is right, and lets go gently.
 
 # %% [markdown] role="question" id="losses-why-cancels" points=2
-# A network for yes or no ends with a sigmoid. For one sample its logit is -20, but the truth is 1. Student A
+# A network for yes or no ends with a sigmoid. For one sample its logit is 20, but the truth is 0. Student A
 # trains with the squared error of the sigmoid's output, student B with binary cross-entropy with logits. With
 # the gradient of the logit in both cases, explain why B's network learns from this sample and A's does not.
-# Then say in your own words what is cancelled in $p - y$, and why this sample must not be allowed to go
-# through a rounded probability first.
+# Then say in your own words what is cancelled in $p - y$, and why `BCELoss` after a sigmoid, in float32,
+# would not have helped.
 #
 # ### BEGIN RUBRIC
-# - 1 point: the two gradients. A: $2(p - y)\,p(1 - p)$, about $-2 \cdot 2\cdot 10^{-9}$, as good as 0,
-#   because the sigmoid is flat (saturated) at -20. B: $p - y$, about -1: the full pull. ('A's is tiny
-#   because of the sigmoid's slope, B's is about -1' is enough; half a point if only one of the two is
-#   explained.)
-# - 1 point: what cancels and why in one piece. The slope of the logarithm, $1/(p(1-p))$, grows exactly as
+# - 1 point: the two gradients. A: $2(p - y)\,p(1 - p)$, about $2 \cdot 2\cdot 10^{-9}$ (0 in float32),
+#   because the sigmoid is flat (saturated) at 20. B: $p - y$, about 1: the full pull. ('A's is tiny because
+#   of the sigmoid's slope, B's is about 1' is enough; half a point if only one of the two is explained.)
+# - 1 point: what cancels, and why in one piece. The slope of the logarithm, $1/(p(1-p))$, grows exactly as
 #   the slope of the sigmoid, $p(1 - p)$, vanishes; their product is 1, so only 'prediction minus truth' is
-#   left. In two steps the cancelling needs a $p$ that is still exact; in float32 $p$ (or $1 - p$) is rounded
-#   to 0 or 1 and the product becomes 0 (or is clamped). Half a point without the rounding.
+#   left. In two steps the cancelling needs an exact $1 - p$; in float32 $p$ is rounded to 1, so $1 - p$ is
+#   0 and 'something large times 0' is 0. Half a point without the rounding.
 # ### END RUBRIC
 
 # %% [markdown]
@@ -830,9 +829,9 @@ print(f"right before {right[0]:.1%}, after {right[1]:.1%}")
 
 # %% [markdown]
 # It works: one step, and the loss is lower. That is all of training, and every word about it later is about
-# doing this faster, further or with less pain. For pain it is. Count what you had to get right here: which
+# doing this faster, further or with less pain. And pain it is. Count what you had to get right here: which
 # results to keep, which vjp belongs where, in which order, which gradient goes into which `.grad`, and that
-# for two layers. A third layer is five more such lines, and a mistake in one of them raises no error.
+# for two layers. A third layer is five more such lines, and most mistakes in them raise no error.
 #
 # ## What it costs
 #
