@@ -23,7 +23,7 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True)
 class Module:
-    """One module: what it needs, what it gives, what it is worth. Not available: planned only.
+    """One module: what it needs, what it gives, what it is worth, why it comes. Not available: planned only.
 
     `points` are the checks'; `by_hand` are those that a person gives for answers in words. The build counts
     the latter, so they are known from a built course only.
@@ -35,6 +35,7 @@ class Module:
     exports: Mapping[str, str]  # name in the module -> public path, e.g. Linear -> tinytorch.nn.Linear
     points: int
     by_hand: int
+    why: str
     available: bool
 
 
@@ -48,6 +49,15 @@ class Milestone:
     passing: float
     points: int
     available: bool
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Something that a student's own framework can do, once the modules that it requires are there."""
+
+    slug: str
+    title: str
+    requires: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,7 @@ class Manifest:
 
     modules: Mapping[str, Module]
     milestones: Mapping[str, Milestone]
+    checkpoints: Mapping[str, Checkpoint]
     tracks: Mapping[str, Track]
     data: Mapping[str, Any]
 
@@ -120,6 +131,13 @@ class Manifest:
                     order.append(needed)
 
         visit(slug)
+        return order
+
+    def closure(self, slugs: Iterable[str]) -> list[str]:
+        """These modules and everything that they need, in dependency order."""
+        order: list[str] = []
+        for slug in slugs:
+            order += [need for need in (*self.requires_closure(slug), slug) if need not in order]
         return order
 
 
@@ -160,7 +178,7 @@ def build(
             raise ManifestError(f"{where}: module '{slug}' is listed twice. Remove one of the two.")
         modules[slug] = Module(
             slug, entry["title"], tuple(entry["requires"]), dict(entry.get("exports", {})),
-            entry.get("points", 0), entry.get("by_hand", 0), available(entry, "module"),
+            entry.get("points", 0), entry.get("by_hand", 0), entry.get("why", ""), available(entry, "module"),
         )  # fmt: skip
     milestones = {
         slug: Milestone(
@@ -169,9 +187,13 @@ def build(
         )
         for slug, entry in data["milestones"].items()
     }  # fmt: skip
-    _check_requires(modules, milestones, where)
+    checkpoints = {
+        entry["slug"]: Checkpoint(entry["slug"], entry["title"], tuple(entry["requires"]))
+        for entry in data.get("checkpoints", [])
+    }
+    _check_requires(modules, [*modules.values(), *milestones.values(), *checkpoints.values()], where)
     tracks = {name: _track(name, entry, modules, milestones, where) for name, entry in data["tracks"].items()}
-    return Manifest(modules, milestones, tracks, data)
+    return Manifest(modules, milestones, checkpoints, tracks, data)
 
 
 def check_tracks(manifest: Manifest, where: str) -> None:
@@ -219,8 +241,9 @@ def _checked_yaml(text: str, path: Path) -> dict[str, Any]:
     return dict(data)
 
 
-def _check_requires(modules: Mapping[str, Module], milestones: Mapping[str, Milestone], where: str) -> None:
-    entries: list[Module | Milestone] = [*modules.values(), *milestones.values()]
+def _check_requires(
+    modules: Mapping[str, Module], entries: Iterable[Module | Milestone | Checkpoint], where: str
+) -> None:
     for one in entries:
         for needed in one.requires:
             if needed not in modules:
