@@ -12,7 +12,10 @@ from grading.recorder import Recorder
 from grading.results import CheckMark, Result
 
 # nbgrader's own models give these to nbgrader's own code.
-pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning"),
+    pytest.mark.xdist_group("gradebook"),  # one process: to make a gradebook takes seconds
+]
 
 
 @pytest.fixture(scope="module")
