@@ -1083,7 +1083,7 @@ def gradcheck(function, inputs, eps=1e-2, atol=1e-3, rtol=1e-2):
     ### BEGIN SOLUTION
     for number, grad, slopes in both_gradients(function, inputs, eps):
         error = np.abs(grad - slopes) - (atol + rtol * np.abs(slopes))
-        error[np.isnan(error)] = np.inf
+        error = np.where(np.isnan(error), np.inf, error)
         if (error > 0).any():
             at = tuple(int(i) for i in np.unravel_index(error.argmax(), error.shape))
             raise AssertionError(
