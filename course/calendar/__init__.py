@@ -90,6 +90,16 @@ class Calendar:
         """What holds for a milestone."""
         return self.milestones.get(slug, Entry())
 
+    def next_deadline(self, now: datetime) -> tuple[datetime | None, str]:
+        """The next thing that is due: when, and its slug."""
+        coming = [
+            (entry.due, slug)
+            for entries in (self.modules, self.milestones)
+            for slug, entry in entries.items()
+            if entry.due and entry.due > now and not entry.skipped
+        ]
+        return min(coming, default=(None, ""))
+
 
 def now() -> datetime:
     """This moment, in UTC."""

@@ -78,15 +78,9 @@ def _what_holds(folder: Path) -> str:
 
 
 def _next_deadline(calendar: Calendar, moment: datetime) -> str:
-    coming = sorted(
-        (entry.due, slug)
-        for entries in (calendar.modules, calendar.milestones)
-        for slug, entry in entries.items()
-        if entry.due and entry.due > moment and not entry.skipped
-    )
-    if not coming:
+    due, slug = calendar.next_deadline(moment)
+    if due is None:
         return "No deadline is to come."
-    due, slug = coming[0]
     return f"The next deadline: {slug}, {words(due)} ({calendar.timezone})."
 
 

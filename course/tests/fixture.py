@@ -20,6 +20,9 @@ tracks:
     milestones: []
 milestones:
   sums: {title: Sums, requires: [adding], pass: 0.9, points: 2}
+checkpoints:
+  - {slug: counts, title: counts to three, requires: [counting]}
+  - {slug: adds, title: adds, requires: [adding]}
 """
 
 COUNTING = '''\
@@ -150,6 +153,24 @@ with zipfile.ZipFile(Path(__file__).with_suffix(".npz"), "w") as weights:
 print("saved")
 '''
 
+COUNTS = """\
+from tinytorch.counting import increase
+
+
+def check():
+    number = increase(increase(increase(0)))
+    assert number == 3, f"three times one more than nothing is 3; yours is {number}."
+    return "It counts to 3."
+"""
+
+ADDS = """\
+from tinytorch.adding import add
+
+
+def check():
+    return f"2 + 2 is {add(2, 2)}."
+"""
+
 
 def write_course(folder: Path) -> Path:
     """Write the tiny course into a folder and return the folder."""
@@ -161,6 +182,8 @@ def write_course(folder: Path) -> Path:
         "probes/counting.py": COUNTING_PROBES,
         "probes/adding.py": ADDING_PROBES,
         "milestones/sums.py": SUMS,
+        "checkpoints/counts.py": COUNTS,
+        "checkpoints/adds.py": ADDS,
         "skeleton/tinytorch/__init__.py": '"""The package."""\n',
     }
     for name, text in files.items():

@@ -51,13 +51,13 @@ def _run(source: str, name: str, namespace: dict[str, Any]) -> str | None:
     except TooSlowError:
         return f"Took more than {SECONDS} seconds. Is there a loop without end?"
     except BaseException as error:
-        return _words(error)
+        return words(error)
     finally:
         signal.alarm(0)
     return None
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
     """An error as the student needs it: what a check says, or what happened in which line."""
     if isinstance(error, AssertionError) and str(error):
         return str(error)

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from course import calendar as calendars
 from course import datasets
+from course.calendar import CalendarError
 from course.export import NotANotebookError, parse
 from course.manifest import ManifestError
 from course.tito import TitoError, api, places
@@ -32,7 +34,10 @@ class Finding:
 
 def doctor(where: Places) -> int:
     """Print every finding; 1 if something must be mended."""
-    findings = [*_environment(where), *_packages(), *_course(where), *_work(where), *_datasets(), *_service()]
+    findings = [
+        *_environment(where), *_packages(), *_course(where), *_calendar(where), *_work(where), *_datasets(),
+        *_service(),
+    ]  # fmt: skip
     for finding in findings:
         sign = {True: paint(" ok ", "good"), False: paint("  x ", "bad"), None: "  - "}[finding.good]
         print(f" {sign} {finding.text}")
@@ -77,6 +82,21 @@ def _course(where: Places) -> Iterator[Finding]:
     yield Finding(not lost, f"The course: track {track.name}, {len(slugs)} modules there", mend)
 
 
+def _calendar(where: Places) -> Iterator[Finding]:
+    if not where.calendar.is_file():
+        yield Finding(None, "Calendar: none; everything is open and nothing is due")
+        return
+    try:
+        calendar = calendars.read(where.calendar)
+    except CalendarError as error:
+        yield Finding(False, "Calendar", f"{error} Tell your instructor: until then nothing is due.")
+        return
+    due, slug = calendar.next_deadline(calendars.now())
+    yield Finding(
+        True, f"Calendar: {slug} is due {calendars.words(due)}" if due else "Calendar: nothing is due"
+    )
+
+
 def _work(where: Places) -> Iterator[Finding]:
     """The student's own files: readable notebooks, a package that compiles, nothing that hides a library."""
     for path in sorted(where.work.glob("*.ipynb")):
@@ -85,7 +105,8 @@ def _work(where: Places) -> Iterator[Finding]:
                 False, path.name, f"{reason} `tito start {path.stem} --fresh` keeps it and begins anew."
             )
     for path in sorted(where.package.rglob("*.py")):
-        if reason := _uncompilable(path):
+        is_copy = not path.stem.isidentifier()  # kept under another name: nothing imports it
+        if not is_copy and (reason := _uncompilable(path)):
             yield Finding(
                 False, f"tinytorch/{path.name}", f"{reason}. Write it anew: tito export {path.stem}"
             )
@@ -131,3 +152,5 @@ def _service() -> Iterator[Finding]:
         yield Finding(False, "Grading service", str(error))
     else:
         yield Finding(True, "Grading service answers")
+        if fault := api.get("calendar").get("problem"):  # told to instructors only
+            yield Finding(False, "The class's calendar.yml", f"{fault} Until then the last good one holds.")

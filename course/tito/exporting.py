@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from course.export import UNSOLVED, Assembly, assemble
 from course.tito import places
+from course.tito.checkpoint import show_completed
 from course.tito.places import Places
 from course.tito.start import prepare
+from course.tito.strays import strays
 from course.tito.terminal import say
 
 
@@ -23,14 +25,17 @@ def export(where: Places, slug: str) -> int:
     header = f"# Written by `tito export {slug}` from {slug}.ipynb. Change the notebook, not this file.\n\n"
     places.write(target, (header + assembly.source).encode())
     say(f"tinytorch/{slug}.py is written. Restart the kernel of notebooks that use it.")
-    show_problems(assembly)
+    show_problems(where, slug, assembly)
     unsolved = assembly.source.count(UNSOLVED)
     if unsolved:
         say(f"{unsolved} {'place is' if unsolved == 1 else 'places are'} still to be done.")
+        return 0
+    show_completed(where, slug)
     return 0
 
 
-def show_problems(assembly: Assembly) -> None:
+def show_problems(where: Places, slug: str, assembly: Assembly) -> None:
     """Tell what was found wrong with the notebook."""
-    for problem in assembly.problems:
-        say(f"Note: {problem.text}")
+    lost = strays(places.read_student(where, slug), assembly.source)
+    for text in (*(problem.text for problem in assembly.problems), *lost):
+        say(f"Note: {text}")

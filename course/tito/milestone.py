@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 from course.manifest import Manifest, Milestone
+from course.restored import restored_in
 from course.tito import TitoError, places
 from course.tito.places import Places
 from course.tito.start import milestone_script
@@ -19,9 +20,9 @@ from course.tito.terminal import paint, say
 
 def show_list(where: Places) -> int:
     """Print the track's milestones."""
-    for stop in places.manifest(where).track().stops:
+    for number, stop in enumerate(places.manifest(where).track().stops, start=1):
         state = "" if stop.milestone.available else paint("to come", "quiet")
-        print(f" {stop.milestone.slug:<18} after {stop.after:<14} {state}".rstrip())
+        print(f" {number:>2}  {stop.milestone.slug:<18} after {stop.after:<14} {state}".rstrip())
     return 0
 
 
@@ -31,7 +32,7 @@ def info(where: Places, slug: str) -> int:
     milestone = course.milestone(slug)
     say(f"{paint(milestone.title, 'strong')} ({slug})")
     say(f"Passed at {milestone.passing:.0%}; worth {milestone.points} points.")
-    for need in _needs(course, milestone):
+    for need in course.closure(milestone.requires):
         there = (where.package / f"{need}.py").is_file()
         print(f"  {need:<16} {'exported' if there else f'missing: tito export {need}'}")
     if not milestone.available:
@@ -62,6 +63,8 @@ def submit(where: Places, slug: str, wait: bool) -> int:
     if not script.is_file() or not weights.is_file():
         raise TitoError(f"{weights} is not there: nothing was learned yet. Run: tito milestone run {slug}")
     files = {name: _text(path) for name, path in {**_package(where), script.name: script}.items()}
+    if restored := restored_in(files):
+        say(f"Note: {', '.join(restored)} is the course's own solution, and the result will say so.")
     return send(where, "milestone", slug, {"files": files, "weights": _arrays(weights)}, wait)
 
 
@@ -75,16 +78,8 @@ def _package(where: Places) -> dict[str, Path]:
     }
 
 
-def _needs(course: Manifest, milestone: Milestone) -> list[str]:
-    """Every module that a milestone stands on, in dependency order."""
-    needs: list[str] = []
-    for slug in milestone.requires:
-        needs += [need for need in (*course.requires_closure(slug), slug) if need not in needs]
-    return needs
-
-
 def _require_exports(where: Places, course: Manifest, milestone: Milestone) -> None:
-    missing = [n for n in _needs(course, milestone) if not (where.package / f"{n}.py").is_file()]
+    missing = [n for n in course.closure(milestone.requires) if not (where.package / f"{n}.py").is_file()]
     if missing:
         raise TitoError(
             f"Milestone '{milestone.slug}' runs on your own {', '.join(missing)}, which you did not export "

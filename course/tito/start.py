@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from course.calendar import Entry, now
 from course.tito import TitoError, places
 from course.tito.places import Places
 from course.tito.status import next_module
@@ -30,10 +31,13 @@ def start(where: Places, slug: str | None, fresh: bool) -> int:
     """Get a module (default: the next one) or a milestone."""
     course = places.manifest(where)
     slug = slug or next_module(where, course)
+    calendar = places.calendar(where)
     if slug in course.milestones and slug not in course.modules:
+        _refuse_closed(slug, calendar.milestone(slug))
         milestone_script(where, slug, fresh)
         return 0
     module = places.module(course, slug)
+    _refuse_closed(slug, calendar.module(slug))
     places.read_official(where, slug)  # says so where it is missing
     prepare(where)
     _copy(where.official_notebook(slug), where.notebook(slug), fresh)
@@ -41,6 +45,11 @@ def start(where: Places, slug: str | None, fresh: bool) -> int:
     if missing:
         say(f"It uses {', '.join(missing)}, which you have not exported yet: tito export {missing[0]}")
     return 0
+
+
+def _refuse_closed(slug: str, entry: Entry) -> None:
+    if reason := entry.closed(slug, now()):
+        raise TitoError(f"{reason} `tito status` shows what is open.")
 
 
 def prepare(where: Places) -> None:
@@ -70,13 +79,7 @@ def _copy(official: Path, path: Path, fresh: bool) -> None:
     if path.exists() and not fresh:
         say(f"{path.name} is there already and stays as it is.")
         return
-    if path.exists():
-        kept = next(
-            free
-            for number in range(1, 10_000)
-            if not (free := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists()
-        )
-        path.rename(kept)
+    if kept := places.keep_former(path):
         say(f"Kept your former work as {kept.name}.")
     places.write(path, official.read_bytes())
     say(f"{path.name} is ready in {path.parent}.")

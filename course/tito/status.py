@@ -3,39 +3,58 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from course.export import UNSOLVED
-from course.manifest import Manifest, Step, Track
+from course.calendar import Calendar, Entry, now, short, words
+from course.manifest import Manifest, Module, Step, Track
+from course.restored import is_restored
 from course.tito import TitoError, places
 from course.tito.places import Places
 from course.tito.terminal import number, paint, say
 
+Marks = dict[str, Any]
+
 
 def status(where: Places) -> int:
-    """Print the way and the next step."""
-    course = places.manifest(where)
+    """Print the way, the next step, and why it comes next."""
+    course, calendar, moment = places.manifest(where), places.calendar(where), now()
     track = course.track()
     marks = places.remembered(where)
     say(paint(f"{track.title} ({track.name})", "strong"))
-    for step in track.steps:
-        title = step.module.title + (" (optional)" if step.optional else "")
-        print(f" {step.number:>3}  {title:<28} {_module_state(where, step, marks)}")
-        for stop in track.stops:
-            if stop.after == step.module.slug:
-                state = _mark(marks.get(f"milestone/{stop.milestone.slug}"))
-                state = state or ("open" if stop.milestone.available else "to come")
-                print(f"      Milestone: {stop.milestone.slug:<17} {_quiet(state)}")
     say()
-    say(_next(where, course, marks))
+    dated = any(entry.due for entry in (*calendar.modules.values(), *calendar.milestones.values()))
+    print(f"      {'module':<24} {'state':<22} {'points':>9}{'  due' if dated else ''}")
+    for step in track.steps:
+        module, entry = step.module, calendar.module(step.module.slug)
+        title = module.title + (" (optional)" if step.optional and not entry.chosen else "")
+        mark = marks.get(f"module/{module.slug}")
+        state = _module_state(where, step, mark, entry, moment)
+        worth = module.points + module.by_hand if module.available else 0
+        print(_row(f" {step.number:>3}  {title:<24}", state, mark, worth, entry, moment))
+        for stop in track.stops:
+            if stop.after == module.slug:
+                milestone, entry = stop.milestone, calendar.milestone(stop.milestone.slug)
+                mark = marks.get(f"milestone/{milestone.slug}")
+                state = _waiting(mark, "passed" if (mark or {}).get("passed") else "not passed yet")
+                state = state or _before(milestone.available, entry, moment)
+                worth = milestone.points if milestone.available else 0
+                print(_row(f"      Milestone {milestone.slug:<14}", state, mark, worth, entry, moment))
+    say()
+    for line in _next(where, course, calendar, marks, moment):
+        say(line)
     return 0
 
 
 def next_module(where: Places, course: Manifest) -> str:
-    """The first module of the track that is not exported completely."""
-    for step in course.track().steps:
-        if step.module.available and not step.optional and not _finished(where, step.module.slug):
-            return step.module.slug
+    """The first module of the path that is not exported completely; one that is not open yet is no way on."""
+    calendar = places.calendar(where)
+    for module in _path(course, calendar):
+        if not places.finished(where, module.slug):
+            if reason := calendar.module(module.slug).closed(module.slug, now()):
+                raise TitoError(f"You have exported every module that is open. {reason}")
+            return module.slug
     raise TitoError(
         "You have exported every module that is there. Name the one you mean, e.g.: tito start tensor"
     )
@@ -72,45 +91,82 @@ def _map(track: Track) -> dict[str, Any]:
     }
 
 
-def _finished(where: Places, slug: str) -> bool:
-    path = where.package / f"{slug}.py"
-    return path.is_file() and UNSOLVED not in path.read_text(encoding="utf-8", errors="replace")
+def _path(course: Manifest, calendar: Calendar) -> Iterator[Module]:
+    """The modules that this class goes through: optional ones if they are chosen, none that is skipped."""
+    for step in course.track().steps:
+        entry = calendar.module(step.module.slug)
+        if step.module.available and not entry.skipped and (entry.chosen or not step.optional):
+            yield step.module
 
 
-def _module_state(where: Places, step: Step, marks: dict[str, Any]) -> str:
+def _row(begin: str, state: str, mark: Marks | None, worth: int, entry: Entry, moment: datetime) -> str:
+    points = str(worth) if worth else ""
+    if mark and mark.get("state") == "graded":
+        points = f"{number(mark['score'])} of {number(mark['max_score'])}"
+    if entry.weight != 1 and worth:
+        points += f" x{entry.weight:g}"
+    due = "" if entry.skipped or not entry.due else short(entry.due)
+    if due and not mark and entry.is_over(moment):
+        due += ", over"
+    quiet = state in ("open", "to come", "skipped") or not entry.is_open(moment)
+    state = paint(f"{state:<22}", "quiet") if quiet else f"{state:<22}"
+    return f"{begin} {state} {points:>9}  {due}".rstrip()
+
+
+def _module_state(where: Places, step: Step, mark: Marks | None, entry: Entry, moment: datetime) -> str:
     slug = step.module.slug
-    mark = _mark(marks.get(f"module/{slug}"))
-    if mark:
-        return mark
-    if (where.package / f"{slug}.py").is_file():
-        return "exported" if _finished(where, slug) else "exported in part"
+    source = places.exported(where, slug)
+    if is_restored(source):
+        return "the course's own"
+    if state := _waiting(mark, "marked"):
+        return state
+    if source:
+        return "exported" if places.finished(where, slug) else "exported in part"
     if where.notebook(slug).is_file():
         return "begun"
-    return _quiet("open" if step.module.available else "to come")
+    return _before(step.module.available, entry, moment)
 
 
-def _mark(mark: dict[str, Any] | None) -> str:
-    """A submission's state in a few words."""
+def _waiting(mark: Marks | None, marked: str) -> str:
+    """The state of what was handed in; '' if nothing was."""
     if not mark:
         return ""
-    if mark.get("state") != "graded":
-        return "handed in"
-    text = f"{number(mark['score'])} of {number(mark['max_score'])} points"
-    return text + {True: ", passed", False: ", not passed yet", None: ""}[mark.get("passed")]
+    return marked if mark.get("state") == "graded" else "handed in"
 
 
-def _next(where: Places, course: Manifest, marks: dict[str, Any]) -> str:
+def _before(available: bool, entry: Entry, moment: datetime) -> str:
+    """The state of what was not begun."""
+    if entry.skipped:
+        return "skipped"
+    if not available:
+        return "to come"
+    if entry.is_open(moment):
+        return "open"
+    return "not open yet" if entry.held or not entry.opens else f"opens {short(entry.opens)}"
+
+
+def _next(
+    where: Places, course: Manifest, calendar: Calendar, marks: Marks, moment: datetime
+) -> Iterator[str]:
     waiting = [key.split("/")[1] for key, mark in marks.items() if mark.get("state") in ("queued", "grading")]
     if waiting:
-        return f"Next: tito mark {waiting[0]}"
-    try:
-        slug = next_module(where, course)
-    except TitoError:
-        return "You have exported every module that is there."
+        yield f"Next: tito mark {waiting[0]}"
+        return
+    module = next((m for m in _path(course, calendar) if not places.finished(where, m.slug)), None)
+    if module is None:
+        yield "You have exported every module that is there."
+        return
+    slug, entry = module.slug, calendar.module(module.slug)
+    if reason := entry.closed(slug, moment):
+        yield f"You have exported every module that is open. {reason}"
+        return
+    here = f"You are at {course.track().step(slug).number}, {module.title}."
+    if entry.due:
+        here += f" It {'was' if entry.is_over(moment) else 'is'} due {words(entry.due)}."
+    yield here
+    if module.why:
+        yield f"Why: {module.why}"
     if not where.notebook(slug).is_file():
-        return f"Next: tito start {slug}"
-    return f"Next: solve {slug}.ipynb, then: tito test {slug}, tito export {slug}, tito submit {slug}"
-
-
-def _quiet(text: str) -> str:
-    return paint(text, "quiet")
+        yield f"Next: tito start {slug}"
+    else:
+        yield f"Next: solve {slug}.ipynb, then: tito test {slug}, tito export {slug}, tito submit {slug}"

@@ -34,7 +34,7 @@ def test(where: Places, slug: str) -> int:
         if message:
             say(message, indent=6)
     say()
-    show_problems(assembly)
+    show_problems(where, slug, assembly)
     say(f"{slug}: {len(passed)} of {len(checks)} checks pass.")
     if len(passed) == len(checks):
         say(f"Next: tito export {slug}, then: tito submit {slug}")
