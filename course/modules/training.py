@@ -316,12 +316,7 @@ print(f"validation loss at its best {val_losses.min():.3f}, now {val_losses[-1]:
 print(f"60 epochs took {spent:.1f} s: {60 * 100 / spent:,.0f} images a second")
 
 # %% [markdown] track="immediate"
-# That number is carried on: one module later you will meet it again.
-
-# %% track="immediate"
-from tinytorch.figures import keep
-
-print(f"{keep('images_a_second_one_by_one', 60 * 100 / spent):,.0f} images a second, one by one")
+# Remember the images a second. Your processor could do many more; that is for the module after this one.
 
 # %% [markdown]
 # The training loss goes to 0: the model knows these 100 images by heart, the wrong labels too. The validation
@@ -838,6 +833,8 @@ class Trainer:
             raise ValueError("Early stopping looks at the validation loss: give a val_loader.")
         live = Live(epochs, "epoch", history=self.history) if progress else None
         while self.epoch < epochs and not (self.early_stopping is not None and self.early_stopping.stopped):
+            if hasattr(train_loader, "epoch"):  # it shuffles by seed and epoch: after resuming too
+                train_loader.epoch = self.epoch
             batches = train_loader if live is None else live.follow(train_loader)
             figures = {"loss": train_epoch(self.model, batches, self.step)}
             if val_loader is not None:

@@ -205,9 +205,10 @@ def counts_patience(rng):
 
     model, found = _line(rng), {}
     for number in range(6):
-        patience, min_delta = int(rng.integers(1, 4)), float(rng.choice([0, 0.3]))
-        values = list(np.round(rng.uniform(0, 3, size=10), 2) + 0.001 * rng.permutation(10))
-        values[4] = values[3]
+        patience, min_delta = int(rng.integers(1, 4)), (0.0, 0.3)[number % 2]
+        values = rng.uniform(0, 3, size=10)
+        values[3:5] = -float(rng.uniform(0.1, 0.2))  # the best so far, twice
+        values[5] = values[4] - 0.15
         values[7] = float("nan")
         stopping, rows = EarlyStopping(patience=patience, min_delta=min_delta), []
         for value in values:
@@ -230,7 +231,7 @@ def keeps_the_best_weights(rng):
     stopping, found = EarlyStopping(patience=2), {}
     stopping.restore(model)
     found["before_any_step"] = _numbers(model)
-    losses = rng.permutation(5) + 1.0
+    losses = np.array([4, 2, 3, 1, 5]) + rng.uniform(0, 0.9, size=5)
     for number, value in enumerate(losses):
         model.weight.data[...] += 1 + number
         model._buffers["mean"].data[...] = value
@@ -244,6 +245,7 @@ def keeps_the_best_weights(rng):
     stopping.step(float(losses.max() + 1), model)
     stopping.restore(model)
     found["after_a_worse_one"] = _numbers(model)
+    model.weight.data[...] += 3
     stopping.step(0.5, model)
     model.bias.data[...] = -1
     stopping.restore(model)
