@@ -19,6 +19,7 @@ from typing import Any
 Notebook = dict[str, Any]
 EXPORTED = ("given", "exercise")
 UNSOLVED = "is still to be done"  # what every unsolved place of an exercise raises, after the exercise's id
+ANSWER = "YOUR ANSWER HERE"  # where the answer to a question goes; nbgrader's own words
 NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # A cell may define, import and assign; anything else in it is an experiment, which must not stop the import.
 DEFINITIONS = (*NAMED, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
@@ -46,7 +47,7 @@ class Assembly:
 
 @dataclass(frozen=True)
 class Cell:
-    """A code cell as the course sees it: role and id are empty for a cell that is not the course's."""
+    """A cell as the course sees it: role and id are empty for a cell that is not the course's."""
 
     role: str
     id: str
@@ -68,11 +69,11 @@ def parse(text: str | bytes) -> Notebook:
     return notebook
 
 
-def cells(notebook: object) -> Iterator[Cell]:
-    """The code cells of a notebook, whatever state it is in."""
+def cells(notebook: object, kind: str = "code") -> Iterator[Cell]:
+    """The cells of a notebook, whatever state it is in; of kind "code" or "markdown"."""
     listed = notebook.get("cells") if isinstance(notebook, dict) else None
     for raw in listed if isinstance(listed, list) else []:
-        if not isinstance(raw, dict) or raw.get("cell_type") != "code":
+        if not isinstance(raw, dict) or raw.get("cell_type") != kind:
             continue
         source = raw.get("source")
         if isinstance(source, list):
@@ -106,6 +107,22 @@ def assemble(official: Notebook, student: object) -> Assembly:
                 )
             parts.append(chosen.strip("\n"))
     return Assembly("\n\n\n".join(parts) + "\n", problems)
+
+
+def answers(official: Notebook, student: object) -> dict[str, str]:
+    """What a student wrote for each question: empty where it stands as it came, or is gone."""
+    theirs = list(cells(student, "markdown"))
+    found = {}
+    for cell in cells(official, "markdown"):
+        if cell.role == "question":
+            as_it_came = {_letters(cell.source), _letters(cell.source.replace(ANSWER, "")), ""}
+            written = [each.source.strip() for each in theirs if each.id == cell.id]
+            found[cell.id] = "\n\n".join(text for text in written if _letters(text) not in as_it_came)
+    return found
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split())
 
 
 def _exercise(cell: Cell, found: list[str], theirs: list[Cell], problems: list[Problem]) -> str:

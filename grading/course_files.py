@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -162,6 +162,15 @@ def checks_of(official: dict[str, Any]) -> list[Check]:
         if metadata.get("tinytorch", {}).get("role") == "check":
             found.append(Check(metadata["tinytorch"]["id"], float(metadata["nbgrader"]["points"])))
     return found
+
+
+def questions_of(official: Mapping[str, Any]) -> dict[str, float]:
+    """The questions of an official notebook and the points that a person gives for each."""
+    return {
+        cell["metadata"]["tinytorch"]["id"]: float(cell["metadata"]["nbgrader"]["points"])
+        for cell in official["cells"]
+        if cell["metadata"].get("tinytorch", {}).get("role") == "question"
+    }
 
 
 def accuracy(labels: Array, predictions: Array) -> float:

@@ -1,8 +1,8 @@
 """nbgrader's gradebook: one mark into it, with nbgrader's own models.
 
 A module is an assignment with one notebook of the same name; its checks are grade cells, its exercises
-solution cells.
-A milestone is an assignment of its own. What an instructor entered by hand is never touched.
+solution cells, its questions both: they wait for a person's points. A milestone is an assignment of its own.
+What an instructor entered by hand is never touched.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from nbgrader.api import Comment, Grade, Gradebook, MissingEntry
 
+from grading.course_files import questions_of
 from grading.results import CheckMark
 
 BUSY_SECONDS = 20
@@ -30,11 +31,21 @@ class Assignment:
     Attributes:
         points: check -> points.
         exercises: check -> the exercise that it is about, where the reasons are shown.
+        questions: question -> points that a person gives.
     """
 
     name: str
     points: Mapping[str, float]
     exercises: Mapping[str, str] = field(default_factory=dict)
+    questions: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a question: whether there is one, and whether it is another than the gradebook knows."""
+
+    given: bool
+    changed: bool
 
 
 def module_assignment(slug: str, official: Mapping[str, Any]) -> Assignment:
@@ -45,7 +56,7 @@ def module_assignment(slug: str, official: Mapping[str, Any]) -> Assignment:
         if ours.get("role") == "check":
             points[ours["id"]] = float(cell["metadata"]["nbgrader"]["points"])
             exercises[ours["id"]] = ours["exercise"]
-    return Assignment(slug, points, exercises)
+    return Assignment(slug, points, exercises, questions_of(official))
 
 
 def open_gradebook(url: str) -> Any:
@@ -64,15 +75,34 @@ def open_gradebook(url: str) -> Any:
 # Gradebooks are `Any` below: nbgrader's own hints call its keyword arguments and columns by wrong types.
 
 
+def utc(seconds: float) -> datetime:
+    """A time as nbgrader keeps it: UTC, and not saying so."""
+    return datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None)
+
+
+def written_at(gradebook: Any, assignment: str, student: str) -> datetime | None:
+    """When the submission was handed in whose mark the gradebook holds; None if it holds none."""
+    try:
+        timestamp: datetime | None = gradebook.find_submission(assignment, student).timestamp
+    except MissingEntry:
+        return None
+    return timestamp
+
+
 def write(
-    gradebook: Any, assignment: Assignment, student: str, received_at: float, checks: list[CheckMark]
+    gradebook: Any,
+    assignment: Assignment,
+    student: str,
+    received_at: float,
+    checks: list[CheckMark],
+    answers: Mapping[str, Answer],
 ) -> None:
     """Write one mark, whole or not at all. Writing it twice changes nothing."""
     try:
         _ensure_assignment(gradebook, assignment)
         gradebook.update_or_create_student(student)
         submission = gradebook.update_or_create_submission(assignment.name, student)
-        submission.timestamp = datetime.fromtimestamp(received_at, timezone.utc).replace(tzinfo=None)
+        submission.timestamp = utc(received_at)
         notebook = gradebook.find_submission_notebook(assignment.name, assignment.name, student)
         reasons: dict[str, list[str]] = {exercise: [] for exercise in assignment.exercises.values()}
         for check in checks:
@@ -81,6 +111,9 @@ def write(
                 reasons[assignment.exercises[check.check]] += check.reasons
         for exercise, texts in reasons.items():
             _comment(gradebook, assignment, notebook, exercise, "\n".join(texts))
+        for question, answer in answers.items():
+            _await_points(_find_grade(gradebook, assignment, notebook, question), answer)
+            _comment(gradebook, assignment, notebook, question, "" if answer.given else "No response.")
         gradebook.db.commit()
     except Exception:
         gradebook.db.rollback()
@@ -94,32 +127,46 @@ def _ensure_assignment(gradebook: Any, assignment: Assignment) -> None:
     except MissingEntry:
         gradebook.update_or_create_assignment(name)
         notebook = gradebook.update_or_create_notebook(name, name)
-    known = {cell.name: cell.max_score for cell in notebook.grade_cells}
-    for check, points in assignment.points.items():
-        if known.pop(check, None) != points:
-            gradebook.update_or_create_grade_cell(check, name, name, max_score=points, cell_type="code")
-    for former, points in known.items():
-        if points:  # a check that the course no longer has: kept for what was entered by hand, worth nothing
-            gradebook.update_or_create_grade_cell(former, name, name, max_score=0.0, cell_type="code")
+    known = {cell.name: cell for cell in notebook.grade_cells}
+    cells = [(check, points, "code") for check, points in assignment.points.items()]
+    cells += [(question, points, "markdown") for question, points in assignment.questions.items()]
+    for cell, points, kind in cells:
+        former = known.pop(cell, None)
+        if former is None or former.max_score != points:
+            gradebook.update_or_create_grade_cell(cell, name, name, max_score=points, cell_type=kind)
+    for former in known.values():
+        if former.max_score:  # the course no longer has it: kept for what was entered by hand, worth nothing
+            gradebook.update_or_create_grade_cell(former.name, name, name, max_score=0.0)
     present = {cell.name for cell in notebook.solution_cells}
-    for exercise in set(assignment.exercises.values()) - present:
-        gradebook.update_or_create_solution_cell(exercise, name, name)
+    for cell in {*assignment.exercises.values(), *assignment.questions} - present:
+        gradebook.update_or_create_solution_cell(cell, name, name)
+
+
+def _find_grade(gradebook: Any, assignment: Assignment, notebook: Any, cell: str) -> Any:
+    name = assignment.name
+    try:
+        return gradebook.find_grade(cell, name, name, notebook.student.id)
+    except MissingEntry:  # the cell is newer than the student's first submission
+        found = gradebook.find_grade_cell(cell, name, name)
+        grade: Any = Grade(cell_id=found.id, notebook=notebook)
+        gradebook.db.add(grade)
+        return grade
 
 
 def _grade(gradebook: Any, assignment: Assignment, notebook: Any, check: CheckMark) -> None:
-    name = assignment.name
-    grade: Any
-    try:
-        grade = gradebook.find_grade(check.check, name, name, notebook.student.id)
-    except MissingEntry:  # the check is newer than the student's first submission
-        cell = gradebook.find_grade_cell(check.check, name, name)
-        grade = Grade(cell_id=cell.id, notebook=notebook)
-        gradebook.db.add(grade)
+    grade = _find_grade(gradebook, assignment, notebook, check.check)
     points = min(max(check.points, 0.0), check.max_points)  # nbgrader accepts more than there is
     # As in nbgrader: where a person has given points, another automatic mark asks that person to look again.
     changed = grade.auto_score is not None and grade.auto_score != points
     grade.needs_manual_grade = grade.manual_score is not None and (changed or grade.needs_manual_grade)
     grade.auto_score = points
+
+
+def _await_points(grade: Any, answer: Answer) -> None:
+    """An answer waits for a person, again where it was changed; no answer is 0 points without one."""
+    grade.auto_score = None if answer.given else 0.0
+    unread = answer.given if grade.manual_score is None else answer.changed or grade.needs_manual_grade
+    grade.needs_manual_grade = bool(unread)
 
 
 def _comment(gradebook: Any, assignment: Assignment, notebook: Any, exercise: str, text: str) -> None:

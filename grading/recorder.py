@@ -6,6 +6,7 @@ noted as written; if that is interrupted, it is written again, which changes not
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -14,11 +15,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from course.export import answers
 from grading import gradebook
 from grading.course_files import CourseFiles
 from grading.database import results, submissions
 from grading.metrics import ApiMetrics
 from grading.results import CheckMark
+from grading.store import Store
 
 POLL_SECONDS = 1.0
 BACK_OFF_SECONDS = 15.0
@@ -33,6 +36,7 @@ class Recorder:
 
     engine: sa.Engine
     course: CourseFiles
+    store: Store
     gradebook_url: str
     metrics: ApiMetrics
     postponed: dict[str, float] = field(default_factory=dict)  # id -> when to try again
@@ -76,7 +80,8 @@ class Recorder:
             if self._is_newest(row):
                 assignment = self._assignment(row["kind"], row["slug"])
                 checks = [CheckMark(**check) for check in row["checks"]]
-                gradebook.write(book, assignment, row["student"], row["received_at"], checks)
+                answers = self._answers(book, row, assignment)
+                gradebook.write(book, assignment, row["student"], row["received_at"], checks, answers)
                 self.metrics.recorded.inc()
             self._note(row["id"])
         except Exception:
@@ -112,6 +117,32 @@ class Recorder:
         )
         with self.engine.connect() as connection:
             return connection.execute(later).scalar_one() == 0
+
+    def _answers(
+        self, book: Any, row: sa.RowMapping, assignment: gradebook.Assignment
+    ) -> dict[str, gradebook.Answer]:
+        """Which questions are answered, and where the answer is another than in the gradebook."""
+        if not assignment.questions:
+            return {}
+        former = self._written_before(book, row, assignment.name)
+        known = self._texts(row["slug"], former) if former else {}
+        texts = self._texts(row["slug"], row["id"])
+        return {id: gradebook.Answer(bool(text), text != known.get(id)) for id, text in texts.items()}
+
+    def _texts(self, slug: str, id: str) -> dict[str, str]:
+        return answers(self.course.official(slug), json.loads(self.store.read(id))["notebook"])
+
+    def _written_before(self, book: Any, row: sa.RowMapping, assignment: str) -> str | None:
+        """The submission whose mark the gradebook holds. Not always the one before: some are overtaken."""
+        timestamp = gradebook.written_at(book, assignment, row["student"])
+        query = sa.select(submissions.c.id, submissions.c.received_at).where(
+            submissions.c.student == row["student"],
+            submissions.c.kind == row["kind"],
+            submissions.c.slug == row["slug"],
+        )
+        with self.engine.connect() as connection:
+            handed_in = connection.execute(query).all()
+        return next((id for id, received_at in handed_in if gradebook.utc(received_at) == timestamp), None)
 
     def _note(self, id: str) -> None:
         noted = results.update().where(results.c.submission == id).values(recorded_at=time.time())

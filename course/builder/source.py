@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from course.builder import BuildError
-from course.export import UNSOLVED
+from course.export import ANSWER, UNSOLVED
 
 CODE_ROLES = ("given", "exercise", "check")
 ROLES = (*CODE_ROLES, "question", "hint")
@@ -23,7 +23,6 @@ SOLUTION = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 RUBRIC = re.compile(r"^### BEGIN RUBRIC[ \t]*\n(?P<text>.*?)^### END RUBRIC[ \t]*$", re.MULTILINE | re.DOTALL)
-ANSWER = "YOUR ANSWER HERE"  # as nbgrader itself puts it into an answer's cell
 LEAK = "a solution outside an exercise, or a rubric outside a question, would reach students. Add its role."
 QUOTED = 30  # characters: a shorter line of a solution (`return total / n`) may stand in a hint
 

@@ -9,7 +9,7 @@ import pytest
 
 from course.builder import notebook
 from course.builder.source import read
-from course.export import NotANotebookError, assemble, parse
+from course.export import NotANotebookError, answers, assemble, parse
 from course.tests.fixture import write_course
 
 
@@ -148,3 +148,28 @@ def test_what_is_no_notebook_is_told_in_one_sentence(text):
 
 def test_notebook_survives_being_written_and_read(official):
     assert parse(json.dumps(official)) == official
+
+
+def question(text):
+    ours = {"tinytorch": {"role": "question", "id": "counting-why-one"}}
+    return {"cells": [{"cell_type": "markdown", "source": text, "metadata": ours}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Why is one step 1?\n\nYOUR ANSWER HERE", ""),
+        ("Why is one step 1?\n", ""),
+        (" \n", ""),
+        ("Why is one step 1?\n\nBecause.", "Why is one step 1?\n\nBecause."),
+        (["Because", "."], "Because."),
+        (5, ""),
+    ],
+)
+def test_answer_to_a_question_is_what_differs_from_the_question(official, text, answer):
+    assert answers(official, question(text)) == {"counting-why-one": answer}
+
+
+def test_answer_that_is_gone_or_in_no_notebook_is_none(official):
+    for student in ({"cells": []}, None, question("x")["cells"]):
+        assert answers(official, student) == {"counting-why-one": ""}

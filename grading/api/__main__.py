@@ -51,7 +51,7 @@ def main() -> int:
     calendar.start()
     app = application(Service(given, course.manifest, engine, queue, store, metrics, calendar), auth)
     metrics.serve(METRICS_PORT)
-    Recorder(engine, course, given.gradebook_url, metrics).start()
+    Recorder(engine, course, store, given.gradebook_url, metrics).start()
     asyncio.run(_serve(HTTPServer(app, xheaders=True, chunk_size=65536)))
     return 0
 

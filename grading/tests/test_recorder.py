@@ -1,5 +1,6 @@
 """The recorder and nbgrader's gradebook: each mark once, the newest counts, what a person entered stays."""
 
+import json
 import shutil
 
 import pytest
@@ -10,6 +11,7 @@ from grading.metrics import ApiMetrics
 from grading.queue import Queue
 from grading.recorder import Recorder
 from grading.results import CheckMark, Result
+from grading.tests import toy_course
 
 # nbgrader's own models give these to nbgrader's own code.
 pytestmark = [
@@ -35,8 +37,8 @@ def book(settings, empty_book):
 
 
 @pytest.fixture
-def recorder(engine, toy, settings, queue):
-    return Recorder(engine, toy, settings.gradebook_url, ApiMetrics(queue))
+def recorder(engine, toy, store, settings, queue):
+    return Recorder(engine, toy, store, settings.gradebook_url, ApiMetrics(queue))
 
 
 def graded(queue, clock, double=2.0, shuffle=3.0, reasons=(), number=1):
@@ -68,7 +70,7 @@ def test_recording_twice_changes_nothing(queue, clock, recorder, book):
     checks = [CheckMark("check-toy-double", 2.0, 2.0), CheckMark("check-toy-shuffle", 3.0, 3.0)]
     assignment = gradebook.module_assignment("toy", recorder.course.official("toy"))
     for _ in range(2):
-        gradebook.write(book, assignment, "ann", 1000.0, checks)
+        gradebook.write(book, assignment, "ann", 1000.0, checks, {})
     recorder.record(book)
     assert book.find_submission("toy", "ann").score == 5.0
     assert len(book.assignment_submissions("toy")) == 1
@@ -119,7 +121,7 @@ def test_check_that_the_course_no_longer_has_is_worth_nothing(queue, clock, reco
     points = {"check-new": 4.0, "check-toy-shuffle": 3.0}
     changed = gradebook.Assignment("toy", points, {"check-new": "toy-new"})
     checks = [CheckMark("check-new", 4.0, 4.0), CheckMark("check-toy-shuffle", 1.0, 3.0)]
-    gradebook.write(book, changed, "ann", 2000.0, checks)
+    gradebook.write(book, changed, "ann", 2000.0, checks, {})
     book.db.expire_all()
     assert book.find_submission("toy", "ann").max_score == 7.0
     assert grade(book, "check-new").auto_score == 4.0
@@ -134,9 +136,9 @@ def test_mark_that_cannot_be_written_keeps_no_other_from_being_written(queue, cl
     assert recorder.record(book) == 0, "it is tried again later, not at once"
 
 
-def test_gradebook_that_is_locked_is_written_later(settings, engine, toy, queue, clock, book):
+def test_gradebook_that_is_locked_is_written_later(settings, engine, toy, store, queue, clock, book):
     graded(queue, clock)
-    recorder = Recorder(engine, toy, settings.gradebook_url, ApiMetrics(Queue(engine)))
+    recorder = Recorder(engine, toy, store, settings.gradebook_url, ApiMetrics(Queue(engine)))
     book.db.commit()
     real, gradebook.write = gradebook.write, lambda *_: (_ for _ in ()).throw(OSError("database is locked"))
     try:
@@ -145,3 +147,68 @@ def test_gradebook_that_is_locked_is_written_later(settings, engine, toy, queue,
         gradebook.write = real
     recorder.postponed.clear()
     assert recorder.record(book) == 1
+
+
+class Asking:
+    """The toy course, with a question that is answered in words."""
+
+    def __init__(self, toy):
+        self.manifest = toy.manifest
+        self.notebook = toy_course.asking(toy.official("toy"))
+
+    def official(self, _):
+        return self.notebook
+
+
+@pytest.fixture
+def asked(engine, toy, store, settings, queue, clock, book):
+    """A function that hands in an answer, has it graded and recorded, and returns its grade."""
+    recorder = Recorder(engine, Asking(toy), store, settings.gradebook_url, ApiMetrics(queue))
+
+    def hand_in(answer, number=1, record=True):
+        upload = store.upload(f"{number:032x}")
+        upload.write(json.dumps({"notebook": toy_course.asking(toy.official("toy"), answer)}).encode())
+        upload.keep()
+        graded(queue, clock, number=number)
+        if record:
+            assert recorder.record(book) > 0
+            return grade(book, "toy-why")
+        return None
+
+    return hand_in
+
+
+def test_answer_in_words_waits_for_a_person(asked, book):
+    given = asked("Because.")
+    assert (given.auto_score, given.max_score, given.needs_manual_grade) == (None, 2.0, True)
+    assert given.cell.cell_type == "markdown"
+    assert book.find_submission("toy", "ann").needs_manual_grade
+    assert book.find_comment("toy-why", "toy", "toy", "ann").comment is None
+
+
+@pytest.mark.parametrize(
+    "answer", [None, "", "  \n", "Why twice?\n"], ids=["untouched", "gone", "blank", "erased"]
+)
+def test_no_answer_is_no_points_without_a_person(asked, book, answer):
+    given = asked(answer)
+    assert (given.auto_score, given.needs_manual_grade) == (0.0, False)
+    assert book.find_comment("toy-why", "toy", "toy", "ann").comment == "No response."
+    assert book.find_submission("toy", "ann").max_score == 7.0
+
+
+def test_points_for_an_answer_stay_until_the_answer_changes(asked, book):
+    given = asked("Because.")
+    given.manual_score, given.needs_manual_grade = 1.5, False
+    book.db.commit()
+    given = asked("Because.", number=2)
+    assert (given.score, given.needs_manual_grade) == (1.5, False), "other code, the same answer"
+    given = asked("Because of this.", number=3)
+    assert (given.score, given.needs_manual_grade) == (1.5, True), "a person should read it again"
+
+
+def test_answer_is_compared_with_the_one_that_was_read_not_with_one_that_was_overtaken(asked, book):
+    given = asked("Because.")
+    given.manual_score, given.needs_manual_grade = 1.5, False
+    book.db.commit()
+    asked("Another.", number=2, record=False)
+    assert asked("Another.", number=3).needs_manual_grade

@@ -22,7 +22,7 @@ from grading.metrics import WorkerMetrics
 from grading.queue import Queue
 from grading.sandboxes import Limits, SandboxResult, SandboxUnavailable
 from grading.tests.harness_process import HarnessProcess
-from grading.tests.toy_course import SOLVED, notebook
+from grading.tests.toy_course import SOLVED, UNSOLVED, asking, notebook
 from grading.worker.loop import COURSE_AT_FAULT, Worker
 from grading.worker.modules import OUTPUT_LIMIT
 
@@ -73,6 +73,22 @@ def npy(array):
 
 def milestone(predict, weights=None):
     return {"files": {"sign.py": f"import numpy as np\n{predict}"}, "weights": weights or {}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "note"),
+    [
+        (None, "Question 'toy-why' is not answered yet; it is worth 2 points by hand."),
+        ("So.", "Plus 2 points by hand, once a person has read your answer to 'toy-why'."),
+    ],
+)
+def test_note_tells_of_the_points_that_a_person_gives(queue, store, toy, engine, monkeypatch, answer, note):
+    asked = replace(toy.module("toy"), official=asking(notebook(UNSOLVED)))
+    monkeypatch.setattr(toy, "module", lambda _: asked)
+    hand_in(queue, store, {"notebook": asking(notebook(SOLVED), answer)})
+    worker_of(queue, store, toy).work_once()
+    assert state(engine).notes == [note]
+    assert state(engine).score == 5.0
 
 
 def test_submission_gets_its_mark(queue, store, toy, engine):

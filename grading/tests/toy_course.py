@@ -103,8 +103,15 @@ def with_double(text: str) -> dict:
     return notebook({**SOLVED, "toy-double": text})
 
 
+def asking(official: dict, answer: str | None = None) -> dict:
+    """A notebook with a question in words, as it comes (None) or with this in its cell."""
+    text = "Why twice?\n\nYOUR ANSWER HERE" if answer is None else answer
+    question = {**_cell("question", "toy-why", text, points=2), "cell_type": "markdown"}
+    return {**official, "cells": [*official["cells"], question]}
+
+
 def _cell(role: str, id: str, source: str, exercise: str = "", points: int = 0) -> dict:
-    graded = {"points": points} if role == "check" else {}
+    graded = {"points": points} if points else {}
     ours = {"role": role, "id": id, **({"exercise": exercise} if exercise else {})}
     metadata = {"tinytorch": ours, "nbgrader": {"grade": role == "check", "grade_id": id, **graded}}
     run = {"outputs": [], "execution_count": None}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from course.export import answers
 from course.probing import MAX_BYTES
 from grading.compare import frames, judging
-from grading.course_files import CourseFiles
+from grading.course_files import CourseFiles, questions_of
 from grading.queue import Submission
 from grading.results import Result
 from grading.sandboxes import Limits, Sandbox, SandboxResult
@@ -36,7 +37,18 @@ def grade(
     ran = sandbox.run(json.dumps(task).encode("ascii"), limits)
     received = frames.read(ran.output)
     marks = judging.mark(module.checks, module.probes, submission.seed, received, ran.exit)
-    return Result(marks, received.problems), ran
+    return Result(marks, [*received.problems, *_by_hand(module.official, body["notebook"])]), ran
+
+
+def _by_hand(official: dict[str, Any], notebook: object) -> list[str]:
+    """What a student should know of the points that a person gives."""
+    points = questions_of(official)
+    return [
+        f"Plus {points[question]:g} points by hand, once a person has read your answer to '{question}'."
+        if text
+        else f"Question '{question}' is not answered yet; it is worth {points[question]:g} points by hand."
+        for question, text in answers(official, notebook).items()
+    ]
 
 
 def _lean(cell: dict[str, Any]) -> dict[str, Any]:
