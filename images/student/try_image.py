@@ -152,6 +152,7 @@ def main() -> None:
             "import numpy as np, matplotlib.pyplot as plt; plt.plot(np.arange(3)); plt.show(); print(6 * 7)"
         )
         assert "42" in run_cell(plot), "the kernel did not answer"
+        assert "Setup" in run_cell("%tito status"), "%tito did not answer in a kernel"
         run_in_terminal("tito status && echo do'ne'", "done")
         notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
         saved = ask("PUT", "api/contents/trial.ipynb", {"type": "notebook", "content": notebook})
