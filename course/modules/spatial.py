@@ -412,6 +412,10 @@ expect("bias=False", Conv2d(1, 1, 1, bias=False).bias, None, "Without bias there
 # `kh * kw` places *in* a window. The given `views` walks over these: first the upper left element of all
 # windows at once, as an array (n, c, rows, columns), then the next. They are *views*: writing into one
 # writes into the array itself.
+#
+# The other helper, `in_order_of`, is about memory. The same shape can lie there in different orders: `fast`
+# puts the channels of a pixel side by side, `Flatten` wants each map in one piece. Both are right. But to go
+# through two arrays at once that lie in different orders means to jump in one of them.
 
 
 # %% role="given" id="spatial-views"
@@ -426,12 +430,31 @@ def views(x, kernel, stride):
             yield x[:, :, i : height - kh + i + 1 : down, j : width - kw + j + 1 : right]
 
 
+def in_order_of(other, array):
+    """The array's numbers, in memory in the order of the other's: numpy goes straight through both then."""
+    if array.strides == other.strides:
+        return array
+    result = np.empty_like(other)
+    result[...] = array
+    return result
+
+
 # %%
 small = np.arange(16).reshape(1, 1, 4, 4)
 print(small[0, 0])
 names = ("upper left", "upper right", "lower left", "lower right")
 for name, view in zip(names, views(small, (2, 2), (2, 2)), strict=True):
     print(f"{name:11}", view[0, 0].tolist())
+
+maps = np.ones((32, 32, 32, 32), dtype=np.float32)
+turned = np.ones((32, 32, 32, 32), dtype=np.float32).transpose(0, 3, 1, 2)  # channels last in memory
+for name, one, other in (("same order", maps, maps), ("different", maps, turned)):
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        one * other
+        times.append(time.perf_counter() - start)
+    print(f"{name:11} {min(times) * 1000:.1f} ms for a million products")
 
 # %% [markdown]
 # ### Exercise: `MaxPool`
@@ -441,7 +464,8 @@ for name, view in zip(names, views(small, (2, 2), (2, 2)), strict=True):
 # - `vjp(g)`: a pixel that was not the largest changed nothing: 0. The largest gets `g`. If several are equal
 #   (after a ReLU, many windows are all 0), the first one in the order of the views gets it, alone, as in
 #   PyTorch. If windows overlap, a pixel may be the largest in several: add. Walk over the views of `x` and of
-#   its gradient together, and note which windows have already given their `g` away. As every `vjp`, it
+#   its gradient together, and note which windows have already given their `g` away. Begin with
+#   `g = in_order_of(...)`, of what you compare: the numbers stay, the time does not. As every `vjp`, it
 #   returns a tuple with one gradient for each input: here `(g_x,)`.
 
 
@@ -464,9 +488,12 @@ class MaxPool(Op):
 
     def vjp(self, g):
         ### BEGIN SOLUTION
-        g_x = np.zeros_like(self.x)
-        is_open = np.ones_like(self.y, dtype=bool)
-        once = self.stride[0] >= self.kernel[0] and self.stride[1] >= self.kernel[1]
+        side_by_side = self.stride == self.kernel  # each pixel is in one window, or in a rest at the border
+        g_x = np.empty_like(self.x) if side_by_side else np.zeros_like(self.x)
+        if side_by_side:
+            g_x[:, :, g.shape[2] * self.stride[0] :] = 0
+            g_x[:, :, :, g.shape[3] * self.stride[1] :] = 0
+        g, is_open = in_order_of(self.y, g), np.ones_like(self.y, dtype=bool)
         places = zip(
             views(self.x, self.kernel, self.stride), views(g_x, self.kernel, self.stride), strict=True
         )
@@ -474,7 +501,7 @@ class MaxPool(Op):
             largest = view == self.y
             largest &= is_open
             is_open ^= largest
-            if once:  # no pixel lies in two windows: write, instead of adding to zeros
+            if side_by_side:  # written once: no need to add to zeros
                 np.multiply(g, largest, out=g_view)
             else:
                 g_view += g * largest
@@ -562,18 +589,18 @@ class AvgPool(Op):
 
     def forward(self, x):
         ### BEGIN SOLUTION
-        self.x = x
         first, *others = views(x, self.kernel, self.stride)
         y = first.copy(order="K")
         for view in others:
             y += view
         y /= math.prod(self.kernel)
+        self.x, self.y = x, y
         return y
         ### END SOLUTION
 
     def vjp(self, g):
         ### BEGIN SOLUTION
-        share = g / math.prod(self.kernel)
+        share = in_order_of(self.y, g) / math.prod(self.kernel)
         g_x = np.zeros_like(self.x)
         for g_view in views(g_x, self.kernel, self.stride):
             g_view += share
@@ -684,7 +711,7 @@ def column(numbers):
 
 def channel_sum(x, y=None):
     """The sum of x, or of x * y, over each channel of images: shape (c,). No array is made in between."""
-    return x.sum(axis=(0, 2, 3)) if y is None else np.einsum("nchw,nchw->c", x, y)
+    return np.einsum("nchw->c", x) if y is None else np.einsum("nchw,nchw->c", x, y)
 
 
 # %% role="exercise" id="spatial-batch-norm"
@@ -714,6 +741,7 @@ class BatchNorm(Op):
 
     def vjp(self, g):
         ### BEGIN SOLUTION
+        g = in_order_of(self.centred, g)
         g_bias, g_weight = channel_sum(g), channel_sum(g, self.centred) * self.inverse
         scale = self.weight * self.inverse
         if not self.of_batch:
