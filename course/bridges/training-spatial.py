@@ -29,24 +29,19 @@ for name in ("digits", "mnist"):
     try:
         data = load(name)
     except DatasetError:
-        continue  # MNIST, only where it is
-    train_images, train_labels = data["train_images"][:5000], data["train_labels"][:5000]
-    split = len(train_images) * 4 // 5
+        continue  # MNIST only where it is
+    images, labels = data["train_images"][:6000], data["train_labels"][:6000]
+    learn, watch, ask = np.split(np.arange(len(images)), [len(images) * 6 // 10, len(images) * 8 // 10])
     manual_seed(0)
-    model = Sequential(Flatten(), Linear((train_images.shape[1] + 4) ** 2, 64), ReLU(), Linear(64, 10))
-    trainer = Trainer(
-        model, Adam(model.parameters(), lr=3e-3), CrossEntropyLoss(), early_stopping=EarlyStopping(2)
-    )
-    trainer.fit(
-        in_batches(train_images[:split], train_labels[:split]),
-        in_batches(train_images[split:], train_labels[split:]),
-        epochs=15,
-        progress=False,
-    )
+    model = Sequential(Flatten(), Linear((images.shape[1] + 4) ** 2, 64), ReLU(), Linear(64, 10))
+    optimizer = Adam(model.parameters(), lr=3e-3)
+    trainer = Trainer(model, optimizer, CrossEntropyLoss(), early_stopping=EarlyStopping(2))
+    batches, watched = (in_batches(images[rows], labels[rows]) for rows in (learn, watch))
+    trainer.fit(batches, watched, epochs=15, progress=False)
     for pixels in range(3):
         with no_grad():
-            answers = model(moved(data["test_images"][:2000], pixels)).numpy().argmax(axis=1)
-        right = keep(f"mlp_{name}_moved_{pixels}", (answers == data["test_labels"][:2000]).mean())
+            answers = model(moved(images[ask], pixels)).numpy().argmax(axis=1)
+        right = keep(f"mlp_{name}_moved_{pixels}", (answers == labels[ask]).mean())
         print(f"{name}, moved by {pixels}: {right:.1%} right")
 
 # %% [markdown] part="end"
