@@ -25,14 +25,14 @@ def status(where: Places) -> int:
     say(paint(f"{track.title} ({track.name})", "strong"))
     say()
     dated = any(entry.due for entry in (*calendar.modules.values(), *calendar.milestones.values()))
-    print(f"      {'module':<24} {'state':<22} {'points':>9}{'  due' if dated else ''}")
+    print(f"      {'module':<25} {'state':<18} {'points':>8}{'  due' if dated else ''}")
     for step in track.steps:
         module, entry = step.module, calendar.module(step.module.slug)
         title = module.title + (" (optional)" if step.optional and not entry.chosen else "")
         mark = marks.get(f"module/{module.slug}")
         state = _module_state(where, step, mark, entry, moment)
         worth = module.points + module.by_hand if module.available else 0
-        print(_row(f" {step.number:>3}  {title:<24}", state, mark, worth, entry, moment))
+        print(_row(f" {step.number:>3}  {title:<25}", state, mark, worth, entry, moment))
         for stop in track.stops:
             if stop.after == module.slug:
                 milestone, entry = stop.milestone, calendar.milestone(stop.milestone.slug)
@@ -40,7 +40,7 @@ def status(where: Places) -> int:
                 state = _waiting(mark, "passed" if (mark or {}).get("passed") else "not passed yet")
                 state = state or _before(milestone.available, entry, moment)
                 worth = milestone.points if milestone.available else 0
-                print(_row(f"      Milestone {milestone.slug:<14}", state, mark, worth, entry, moment))
+                print(_row(f"      Milestone {milestone.slug:<15}", state, mark, worth, entry, moment))
     say()
     for line in _next(where, course, calendar, marks, moment):
         say(line)
@@ -106,11 +106,11 @@ def _row(begin: str, state: str, mark: Marks | None, worth: int, entry: Entry, m
     if entry.weight != 1 and worth:
         points += f" x{entry.weight:g}"
     due = "" if entry.skipped or not entry.due else short(entry.due)
-    if due and not mark and entry.is_over(moment):
-        due += ", over"
+    if entry.due and due and not mark and entry.is_over(moment):
+        due = f"over, {entry.due:%a} {entry.due.day:>2} {entry.due:%b}"
     quiet = state in ("open", "to come", "skipped") or not entry.is_open(moment)
-    state = paint(f"{state:<22}", "quiet") if quiet else f"{state:<22}"
-    return f"{begin} {state} {points:>9}  {due}".rstrip()
+    state = paint(f"{state:<18}", "quiet") if quiet else f"{state:<18}"
+    return f"{begin} {state} {points:>8}  {due}".rstrip()
 
 
 def _module_state(where: Places, step: Step, mark: Marks | None, entry: Entry, moment: datetime) -> str:
@@ -142,7 +142,9 @@ def _before(available: bool, entry: Entry, moment: datetime) -> str:
         return "to come"
     if entry.is_open(moment):
         return "open"
-    return "not open yet" if entry.held or not entry.opens else f"opens {short(entry.opens)}"
+    return (
+        "not open yet" if entry.held or not entry.opens else f"opens {entry.opens.day} {entry.opens:%b %H:%M}"
+    )
 
 
 def _next(

@@ -28,6 +28,8 @@ class Service(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         self.got: list[tuple[str, str, dict]] = []
+        self.asked: list[str] = []  # what was to be got
+        self.answers: dict[str, dict] = {}  # by the end of the path
         self.states: list[dict] = []
         self.error: tuple[int, bytes] | None = None
         super().__init__(("127.0.0.1", 0), Answer)
@@ -41,12 +43,17 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.server.got.append((self.path, self.headers["Authorization"], json.loads(body)))
         digest = hashlib.sha256(body).hexdigest()
         receipt = {"id": "r1", "sha256": digest, "received_at": "2026-01-01T10:00:00Z"}
-        self.reply(*(self.server.error or (201, json.dumps(receipt).encode())))
+        answer = self.special() or receipt
+        self.reply(*(self.server.error or (201, json.dumps(answer).encode())))
 
     def do_GET(self):
+        self.server.asked.append(self.path.split("/api/")[1])
         states = self.server.states or [{}]
-        state = states.pop(0) if len(states) > 1 else states[0]
-        self.reply(*(self.server.error or (200, json.dumps(state).encode())))
+        answer = self.special() or (states.pop(0) if len(states) > 1 else states[0])
+        self.reply(*(self.server.error or (200, json.dumps(answer).encode())))
+
+    def special(self) -> dict | None:
+        return next((said for end, said in self.server.answers.items() if self.path.endswith(end)), None)
 
     def reply(self, status: int, body: bytes):
         self.send_response(status)

@@ -38,9 +38,9 @@ def test_status_shows_each_state(tito, work):
     tito("export", "counting")
     tito("start", "adding")
     said = tito("status")[1]
-    for line in ("1  Counting                 exported", "2  Adding                   begun"):
+    for line in ("1  Counting                  exported", "2  Adding                    begun"):
         assert line in said
-    assert "Later                    to come" in said
+    assert "Later                     to come" in said
 
 
 def test_status_feels_instant(work):
@@ -250,7 +250,7 @@ def test_submit_shows_receipt_and_mark_with_its_reasons(tito, work, service):
     path, authorization, body = service.got[0]
     assert (path, authorization) == ("/services/grading/api/submissions/module/counting", "token secret")
     assert body == {"notebook": json.loads((work / "counting.ipynb").read_text())}
-    assert "marked                    2 of 3" in tito("status")[1]
+    assert "marked               2 of 3" in tito("status")[1]
 
 
 def test_submit_need_not_wait_and_the_mark_is_seen_later(tito, service):
@@ -319,7 +319,7 @@ def test_milestone_runs_on_the_students_own_package_and_is_handed_in(tito, work,
         "tinytorch/__init__.py", "tinytorch/adding.py", "tinytorch/counting.py", "sums.py",
     }  # fmt: skip
     assert base64.b64decode(body["weights"]["w"]) == b"5"
-    assert "passed                    2 of 2" in tito("status")[1]
+    assert "passed               2 of 2" in tito("status")[1]
 
 
 def test_doctor_is_content_with_a_sound_folder(tito, work, service):
