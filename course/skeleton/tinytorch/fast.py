@@ -29,7 +29,8 @@ import numpy as np
 
 from tinytorch.tensor import Op
 
-BLOCK = 2**17  # numbers that one block works on: 512 KiB, a part of a core's second cache
+WINDOWS = 512  # of a block: enough for BLAS to be fast, few enough for the table to stay in the cache
+BLOCK = 2**17  # numbers of a block that pools: 512 KiB
 FEW = 8  # with fewer channels than this, the channels of a pixel are too short a piece to copy by itself
 
 
@@ -81,14 +82,9 @@ def _pool():
     return ThreadPoolExecutor(os.cpu_count(), "tinytorch", initializer=np.seterr, initargs=("ignore",))
 
 
-def _parallel(function, samples, numbers):
-    """Call function(start, stop) for all samples, in blocks; its results in order.
-
-    Args:
-        samples: how many there are.
-        numbers: how many numbers one sample needs while it is worked on; decides on the size of a block.
-    """
-    step = max(1, BLOCK // numbers)
+def _parallel(function, samples, step):
+    """Call function(start, stop) for all samples, in blocks of `step`; its results in order."""
+    step = max(1, step)
     starts = range(0, samples, step)
     todo, results = iter(enumerate(starts)), [None] * len(starts)
 
@@ -186,7 +182,7 @@ class Conv2d(Op):
                 rows = result.reshape(-1, width * o)
                 rows += row_of_bias
 
-        _parallel(block, n, height * width * len(table))
+        _parallel(block, n, WINDOWS // (height * width))
         return out.transpose(0, 3, 1, 2)
 
     def vjp(self, g):
@@ -207,11 +203,11 @@ class Conv2d(Op):
             if g_x is not None:
                 around = _windows(g[start:stop], turned_size, turned_offset, self.stride, (kh, kw), (1, 1))
                 np.matmul(around, turned, out=g_x[start:stop].reshape(-1, c))
-            return rows.T @ windows, np.ones(len(rows), rows.dtype) @ rows
+            return windows.T @ rows, np.ones(len(rows), rows.dtype) @ rows
 
-        blocks = _parallel(block, n, height * width * kh * kw * c)
-        table = sum((of_weight for of_weight, _ in blocks), np.zeros((o, kh * kw * c), x.dtype))
-        g_weight = np.ascontiguousarray(table.reshape(o, kh, kw, c).transpose(0, 3, 1, 2))
+        blocks = _parallel(block, n, WINDOWS // (height * width))
+        table = sum((of_weight for of_weight, _ in blocks), np.zeros((kh * kw * c, o), x.dtype))
+        g_weight = np.ascontiguousarray(table.reshape(kh, kw, c, o).transpose(3, 2, 0, 1))
         g_bias = sum((of_bias for _, of_bias in blocks), np.zeros(o, x.dtype))
         return (g_x if g_x is None else g_x.transpose(0, 3, 1, 2), g_weight, g_bias)[: len(self.inputs)]
 
@@ -249,7 +245,7 @@ class MaxPool2d(Op):
             for place in places:
                 np.maximum(largest, place, out=largest)
 
-        _parallel(block, n, image[0] * image[1] * c)
+        _parallel(block, n, BLOCK // max(1, image[0] * image[1] * c))
         self.inputs, self.output = (x,), out.transpose(0, 3, 1, 2)
         return self.output
 
@@ -273,5 +269,5 @@ class MaxPool2d(Op):
                 else:
                     g_place += g_block * is_largest
 
-        _parallel(block, n, image[0] * image[1] * c)
+        _parallel(block, n, BLOCK // max(1, image[0] * image[1] * c))
         return (g_x.transpose(0, 3, 1, 2),)
