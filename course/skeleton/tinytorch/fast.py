@@ -1,4 +1,4 @@
-"""tinytorch.fast: convolution and pooling at the speed of matrix products.
+"""tinytorch.fast: convolution at the speed of matrix products.
 
 This file is given, and closed: you do not need to open it. What a convolution is, you write in *spatial*, in
 loops; in *acceleration* you build what stands here yourself. If you cannot wait, here are its four ideas:
@@ -30,7 +30,6 @@ import numpy as np
 from tinytorch.tensor import Op
 
 WINDOWS = 512  # of a block: enough for BLAS to be fast, few enough for the table to stay in the cache
-BLOCK = 2**17  # numbers of a block that pools: 512 KiB
 FEW = 8  # with fewer channels than this, the channels of a pixel are too short a piece to copy by itself
 
 
@@ -210,64 +209,3 @@ class Conv2d(Op):
         g_weight = np.ascontiguousarray(table.reshape(kh, kw, c, o).transpose(3, 2, 0, 1))
         g_bias = sum((of_bias for _, of_bias in blocks), np.zeros(o, x.dtype))
         return (g_x if g_x is None else g_x.transpose(0, 3, 1, 2), g_weight, g_bias)[: len(self.inputs)]
-
-
-# Pooling
-
-
-class MaxPool2d(Op):
-    """The largest number in each window, for each channel. Of equal ones the first counts, as in PyTorch.
-
-    Args:
-        kernel_size, stride: height and width of a window, and the steps from one to the next.
-    """
-
-    def __init__(self, kernel_size, stride=None):
-        self.kernel_size, self.stride = kernel_size, stride or kernel_size
-
-    def _places(self, pixels, height, width):
-        """For each place in a window, from top left to bottom right: its pixels in all windows."""
-        for row in range(self.kernel_size[0]):
-            for column in range(self.kernel_size[1]):
-                rows = slice(row, row + height * self.stride[0], self.stride[0])
-                yield pixels[:, rows, column : column + width * self.stride[1] : self.stride[1]]
-
-    def forward(self, x):
-        n, c, *image = x.shape
-        if image[0] < self.kernel_size[0] or image[1] < self.kernel_size[1]:
-            raise ValueError(f"A window {self.kernel_size} does not fit into images {x.shape}.")
-        height, width = ((image[d] - self.kernel_size[d]) // self.stride[d] + 1 for d in (0, 1))
-        pixels, out = x.transpose(0, 2, 3, 1), np.empty((n, height, width, c), x.dtype)
-
-        def block(start, stop):
-            largest, places = out[start:stop], self._places(pixels[start:stop], height, width)
-            largest[...] = next(places)
-            for place in places:
-                np.maximum(largest, place, out=largest)
-
-        _parallel(block, n, BLOCK // max(1, image[0] * image[1] * c))
-        self.inputs, self.output = (x,), out.transpose(0, 3, 1, 2)
-        return self.output
-
-    def vjp(self, g):
-        (x,) = self.inputs
-        n, c, *image = x.shape
-        _, _, height, width = g.shape
-        pixels, g, out = (array.transpose(0, 2, 3, 1) for array in (x, g, self.output))
-        g_x = np.zeros((n, *image, c), x.dtype)
-
-        def block(start, stop):
-            g_block = np.ascontiguousarray(g[start:stop])
-            is_free = np.ones(g_block.shape, dtype=bool)  # the windows whose largest has not been met yet
-            g_places = self._places(g_x[start:stop], height, width)
-            for place, g_place in zip(self._places(pixels[start:stop], height, width), g_places, strict=True):
-                is_largest = place == out[start:stop]
-                is_largest &= is_free
-                is_free ^= is_largest
-                if self.stride == self.kernel_size:  # windows that do not overlap: nothing to add to
-                    np.multiply(g_block, is_largest, out=g_place)
-                else:
-                    g_place += g_block * is_largest
-
-        _parallel(block, n, BLOCK // max(1, image[0] * image[1] * c))
-        return (g_x.transpose(0, 3, 1, 2),)
