@@ -48,7 +48,12 @@ class Bridges:
                 )
 
     def joined(self, track: Track, slug: str, cells: list[SourceCell]) -> list[SourceCell]:
-        """A module's cells with those of its bridges in this track, and the guess where one leads on."""
+        """A module's cells with those of its bridges in this track, and the guess where one leads on.
+
+        A module that the track does not have stands by itself.
+        """
+        if slug not in {step.module.slug for step in track.steps}:
+            return cells
         into, out = edges(track, slug)
         end = self._part(track, out, "end") if out else []
         guess = [SourceCell("guess", guess_id(slug), GUESS)] if end else []

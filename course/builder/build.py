@@ -26,7 +26,7 @@ class Built:
 
 
 def build(course: Path, track_name: str, into: Path) -> Built:
-    """Build one track.
+    """Build one track, and the modules beside it: a class that changes its track keeps what it has begun.
 
     Args:
         course: the folder of course.yml, modules/, bridges/, probes/, milestones/ and skeleton/.
@@ -39,9 +39,9 @@ def build(course: Path, track_name: str, into: Path) -> Built:
     manifest = manifests.load(course / "course.yml")
     track = manifest.track(track_name)
     sources = {
-        step.module.slug: _source(course, manifest, step.module)
-        for step in track.steps
-        if step.module.available
+        slug: _source(course, manifest, module)
+        for slug, module in manifest.modules.items()
+        if module.available
     }
     bridges = Bridges(course / "bridges", manifest)
     bridged = {slug: bridges.joined(track, slug, cells) for slug, cells in sources.items()}
@@ -53,8 +53,12 @@ def build(course: Path, track_name: str, into: Path) -> Built:
         _swap(work, into / track.name)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    planned = [step.module.slug for step in track.steps if not step.module.available]
-    return Built(into / track.name, list(sources), planned)
+    modules = [step.module for step in track.steps]
+    return Built(
+        into / track.name,
+        [module.slug for module in modules if module.available],
+        [module.slug for module in modules if not module.available],
+    )
 
 
 def _source(course: Path, manifest: Manifest, module: Module) -> list[SourceCell]:

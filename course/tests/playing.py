@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from course.builder.source import solve
@@ -39,18 +40,19 @@ def run(notebook: Path) -> None:
     Raises:
         AssertionError: a cell failed; the message holds what it said.
     """
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(notebook.parent), str(HERE.parent)]),
-        "TT_WORK": str(notebook.parent),
-        "MPLBACKEND": "agg",
-        "OPENBLAS_NUM_THREADS": "1",  # as in a student's server
-        "IPYTHONDIR": str(notebook.parent / ".ipython"),
-    }
-    ended = subprocess.run(
-        [sys.executable, "-m", "course.tests.playing", notebook.name],
-        cwd=notebook.parent, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as settings:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(notebook.parent), str(HERE.parent)]),
+            "TT_WORK": str(notebook.parent),
+            "MPLBACKEND": "agg",
+            "OPENBLAS_NUM_THREADS": "1",  # as in a student's server
+            "IPYTHONDIR": settings,  # not in somebody's home
+        }
+        ended = subprocess.run(
+            [sys.executable, "-m", "course.tests.playing", notebook.name],
+            cwd=notebook.parent, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False,
+        )  # fmt: skip
     assert ended.returncode == 0, f"{notebook.name}\n{ended.stdout[-4000:]}\n{ended.stderr[-2000:]}"
 
 

@@ -147,6 +147,15 @@ def test_optional_module_is_stepped_over_and_has_a_way_in_and_out(course):
     assert edges(track, "later") == (("counting", "later"), None)
 
 
+def test_module_beside_the_track_is_built_without_bridges(course, tmp_path):
+    built = build(course, "short", tmp_path / "out")
+    assert built.modules == ["counting"]
+    assert [cell["id"] for cell in cells(built.folder / "student/adding.ipynb")][:2] == [
+        "adding_1",
+        "adding-header",
+    ]
+
+
 def test_refuses_a_missing_bridge_naming_edge_and_file(course, tmp_path):
     (course / "bridges/counting-adding.py").unlink()
     with pytest.raises(BuildError, match=r"counting-adding\.py is missing: .* from 'counting' to 'adding'"):
