@@ -51,7 +51,8 @@ def run(notebook: Path) -> None:
         }
         ended = subprocess.run(
             [sys.executable, "-m", "course.tests.playing", notebook.name],
-            cwd=notebook.parent, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False,
+            cwd=notebook.parent, env=environment, capture_output=True, text=True, timeout=SECONDS,
+            check=False,
         )  # fmt: skip
     assert ended.returncode == 0, f"{notebook.name}\n{ended.stdout[-4000:]}\n{ended.stderr[-2000:]}"
 
