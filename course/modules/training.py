@@ -67,8 +67,8 @@ def pieces(start, stop, size):
     return [(Tensor(images[cut]), Tensor(labels[cut], dtype=np.int64)) for cut in cuts]
 
 
-def network(hidden=256):
-    return Sequential(Flatten(), Linear(64, hidden), ReLU(), Linear(hidden, 10))
+def network():
+    return Sequential(Flatten(), Linear(64, 256), ReLU(), Linear(256, 10))
 
 
 # %% [markdown] track="immediate"
@@ -825,7 +825,8 @@ class Trainer:
         """Train until `epochs` are done in all, counting those before; returns the history.
 
         With early stopping, the model has its best weights in the end. With `checkpoint`, a path, everything
-        is saved after each epoch; `resume(trainer, load(path))`, and fit goes on from there.
+        is saved after each epoch; `resume(trainer, load(path))`, and fit goes on from there. (A loader that
+        shuffles on its own needs the same seed again.)
         """
         if iter(train_loader) is train_loader:
             raise TypeError("The training data can be passed over only once; give a list, or a loader.")

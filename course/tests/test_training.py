@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     """A folder with the reference `tinytorch`, as far as training."""
     folder = tmp_path_factory.mktemp("training")
     shutil.copytree(HERE / "skeleton" / "tinytorch", folder / "tinytorch")
-    for slug in (*MANIFEST.requires_closure("training"), "training"):
+    for slug in (*MANIFEST.requires_closure("training"), "training", "dataloader"):
         (folder / "tinytorch" / f"{slug}.py").write_text(reference(slug))
     return folder
 
@@ -150,6 +150,23 @@ def test_a_loader_that_counts_its_epochs_is_told_the_number(tt):
     one.epoch = 3
     one.fit(loader, epochs=5, progress=False)
     assert seen[-2:] == [3, 4]
+
+
+def test_a_data_loader_shuffles_on_where_it_was(tt, tmp_path):
+    from tinytorch.data import DataLoader, TensorDataset
+    from tinytorch.training import load, resume
+
+    rng = np.random.default_rng(0)
+    data = TensorDataset(tt.Tensor(rng.normal(size=(20, 3))), tt.Tensor(rng.normal(size=(20, 1))))
+
+    def loader():
+        return DataLoader(data, batch_size=6, shuffle=True, seed=7)
+
+    straight, stopped, resumed = trainer(), trainer(), trainer()
+    wanted = straight.fit(loader(), epochs=6, progress=False)
+    stopped.fit(loader(), epochs=3, checkpoint=tmp_path / "last.npz", progress=False)
+    resume(resumed, load(tmp_path / "last.npz"))
+    assert resumed.fit(loader(), epochs=6, progress=False) == wanted
 
 
 # Random numbers
