@@ -13,6 +13,8 @@ from course.calendar import FOLDER, PUBLISHED, SOURCE, Calendar, CalendarError, 
 from course.calendar.checking import check
 from course.calendar.publishing import publish, table, written
 
+TEMPLATE = Path(__file__).parent / "template.yml"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 1 if the calendar has a fault."""
@@ -22,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     checking.add_argument("file", type=Path, help="a calendar.yml; - is standard input")
     commands.add_parser("show", help="put the class's calendar in force, and show it")
     commands.add_parser("state", help="one line: is the class's calendar in force?")
+    commands.add_parser("template", help="a calendar to begin with, every line explained")
     given = parser.parse_args(arguments)
     folder = Path(os.environ.get("TT_CALENDAR_FOLDER") or FOLDER)
     try:
@@ -30,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
                 _check(given.file)
             case "show":
                 _show(folder)
+            case "template":
+                print(TEMPLATE.read_text(encoding="utf-8"), end="")
             case _:
                 print(_state(folder))
     except (CalendarError, manifest.ManifestError) as error:
