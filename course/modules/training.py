@@ -97,7 +97,7 @@ print(f"to learn from: {len(train_set)} batches of {BATCH}; to look at: {len(val
 #
 # `loss_fn(output, y)` gives a tensor with one number. For line 4: if `before_update` is not `None`, call it,
 # without arguments. Return the loss as a Python float, `loss.item()`: that of the forward pass, before the
-# parameters moved. A tensor would keep the whole graph behind it alive.
+# parameters moved.
 
 
 # %% role="exercise" id="training-step"
