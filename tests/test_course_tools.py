@@ -147,12 +147,12 @@ def test_late_joiner_catches_up_where_the_calendar_allows_it(
 
 
 def test_hint_is_shown_once_at_a_time_and_noted(grace: Student, hopper: Student) -> None:
-    grace.tito("start activations")
-    first = grace.tito("hint activations")
+    grace.tito("start losses")
+    first = grace.tito("hint losses")
     assert first.returncode == 0, first.stdout + first.stderr
     assert "hint 1 of" in first.stdout
-    assert "hint 2 of" in grace.tito("hint activations").stdout
-    _, noted = asked(hopper, "hints?module=activations")
+    assert "hint 2 of" in grace.tito("hint losses").stdout
+    _, noted = asked(hopper, "hints?module=losses")
     assert [each["number"] for each in noted["hints"] if each["student"] == "grace"][:2] == [1, 2]
 
 
