@@ -6,12 +6,8 @@
 # short cuts. By hand, it looks like this; the forward pass is five lines:
 
 # %% part="end"
-import numpy as np
 from course.datasets import load
-from tinytorch import manual_seed
 from tinytorch.layers import Affine
-from tinytorch.losses import CrossEntropy, affine_vjp, relu_vjp
-from tinytorch.nn import Linear
 
 digits = load("digits")
 pixels = (digits["train_images"][:500].reshape(500, 64) / 16).astype(np.float32)

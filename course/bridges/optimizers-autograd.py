@@ -12,7 +12,6 @@ from tinytorch import from_numpy, manual_seed
 from tinytorch.layers import Affine
 from tinytorch.losses import CrossEntropy, affine_vjp, relu_vjp
 from tinytorch.nn import Linear, Sequential
-from tinytorch.optim import SGD
 
 digits = load("digits")
 pixels = (digits["train_images"][:500].reshape(500, 64) / 16).astype(np.float32)

@@ -508,7 +508,7 @@ expect(
 
 # %% role="given" id="autograd-wanted"
 def wanted(op, number):
-    """Whether the gradient of this input (0 is the first) is wanted; a dear one need not be computed else."""
+    """Whether the gradient of this input is wanted; 0 is the first. If not, `None` will do for it."""
     return not op.needs or op.needs[number]
 
 
