@@ -70,9 +70,10 @@ print(f"steps of 0.01 that leave the accuracy exactly as it is: {flat:.0%}; the 
 #
 # ### Exercise: `numerical_gradient`
 #
-# Give a float64 array of the shape of `x`. Work on a float64 **copy** of `x` (in float32 the difference of
+# Return a float64 array of the shape of `x`. Work on a float64 **copy** of `x` (in float32 the difference of
 # two nearly equal numbers is mostly rounding), and put each element back before you go on to the next.
-# `np.ndindex(x.shape)` yields the index of each element, for every number of dimensions, also none.
+# `np.ndindex(x.shape)` yields the index of each element, for every number of dimensions, also for none: a
+# single number has the index `()`.
 
 
 # %% role="exercise" id="losses-numerical"
@@ -108,7 +109,7 @@ expect(
     "the gradient of x^2 at 3",
     numerical_gradient(lambda x: x**2, 3.0),
     np.array(6.0),
-    "The slope of x^2 is 2x; a single number has the index ().",
+    "(f(3 + h) - f(3 - h)) / 2h, all in float64; a single number has the index ().",
 )
 expect(
     "the gradient of x^2 at 3, with a step of 1",
@@ -239,15 +240,16 @@ input, target = np.array([1.0, 2, 5], dtype=np.float32), np.array([1.0, 4, 2], d
 expect("mse_loss([3], [1])", mse_loss([3.0], [1.0]), np.float32(4), "(3 - 1)^2")
 each = mse_loss(input, target, reduction="none")
 expect("mse_loss([1, 2, 5], [1, 4, 2], 'none')", each, np.array([0.0, 4, 9]), "Each difference, squared.")
-expect("... 'mean'", mse_loss(input, target), np.float32(13 / 3), "The mean of 0, 4 and 9.")
-expect("... 'sum'", mse_loss(input, target, reduction="sum"), np.float32(13), "0 + 4 + 9")
+expect("mse_loss of these, 'mean'", mse_loss(input, target), np.float32(13 / 3), "The mean of 0, 4 and 9.")
+expect("mse_loss of these, 'sum'", mse_loss(input, target, reduction="sum"), np.float32(13), "0 + 4 + 9")
 op = SquaredError("sum")
 op.forward(input, target)
+expect("what vjp returns", type(op.vjp(1.0)).__name__, "tuple", "One for each input: `return ..., None`.")
 expect("vjp(1) of the sum", op.vjp(1.0)[0], np.array([0.0, -4, 6]), "2 (input - target)")
 expect("vjp(1), for the target", op.vjp(1.0)[1], None, "The target is not trained: None.")
 op = SquaredError("mean")
 op.forward(input, target)
-expect("vjp(3) of the mean", op.vjp(3.0)[0], np.array([0.0, -4, 6]), "g / n goes to each: here 3 / 3.")
+expect("vjp(6) of the mean", op.vjp(6.0)[0], np.array([0.0, -8, 12]), "g / n goes to each: here 6 / 3.")
 
 # %% [markdown]
 # Is the derivation right? Do not believe it, ask your judge. `disagreement` is how far `vjp` is from the
@@ -345,13 +347,21 @@ expect("BCE of p = 0.5, target 1", binary_cross_entropy([0.5], [1.0]), np.float3
 p, y = Tensor([0.25, 0.25, 0.9]), Tensor([1.0, 0.0, 1.0])
 each = binary_cross_entropy(p, y, reduction="none")
 expect("BCE of [0.25, 0.25, 0.9], targets [1, 0, 1]", each, -np.log([0.25, 0.75, 0.9]), "-log of p or 1 - p")
-expect("... 'mean'", binary_cross_entropy(p, y), np.float32(0.593112), "The mean of these three.")
+expect("BCE of these, 'mean'", binary_cross_entropy(p, y), np.float32(0.593112), "The mean of the three.")
 edge = binary_cross_entropy([0.0, 1.0, 0.0, 1.0], [0.0, 1.0, 1.0, 0.0], reduction="none")
 expect("BCE of [0, 1, 0, 1], targets [0, 1, 1, 0]", edge, np.array([0.0, 0, 100, 100]), "No log below -100.")
 op = BinaryCrossEntropy("sum")
 op.forward(p.data, y.data)
-expect("vjp(1)", op.vjp(1.0)[0], np.array([-4, 4 / 3, -10 / 9]), "(p - y) / (p (1 - p))", rtol=1e-4)
-expect("vjp(2)", op.vjp(2.0)[0], np.array([-8, 8 / 3, -20 / 9]), "Everything is multiplied by g.", rtol=1e-4)
+expect("what vjp returns", type(op.vjp(1.0)).__name__, "tuple", "One for each input: `return ..., None`.")
+slope = np.array([-4, 4 / 3, -10 / 9])
+expect("vjp(1) of the sum", op.vjp(1.0)[0], slope, "(p - y) / (p (1 - p))", rtol=1e-4)
+expect("vjp(2) of the sum", op.vjp(2.0)[0], 2 * slope, "Everything is multiplied by g.", rtol=1e-4)
+op = BinaryCrossEntropy("mean")
+op.forward(p.data, y.data)
+expect("vjp(6) of the mean", op.vjp(6.0)[0], 2 * slope, "g / n goes to each: here 6 / 3.", rtol=1e-4)
+op = BinaryCrossEntropy("sum")
+op.forward(np.array([0.0, 1.0]), np.array([1.0, 1.0]))
+expect("vjp(1) for p = [0, 1]", op.vjp(1.0)[0], np.array([-1e12, 0]), "No denominator below 1e-12.")
 
 # %% [markdown]
 # Now a model that is certain, and wrong. Its last number, the *logit* $x$, becomes $p = \sigma(x)$; the truth
@@ -441,15 +451,21 @@ each = binary_cross_entropy_with_logits(x, y, reduction="none")
 wanted = np.array([0.3132617, 2.126928, 1.3132617])
 expect("with logits [1, -2, 1], targets [1, 1, 0]", each, wanted, "-log of the probability of the truth")
 mean = binary_cross_entropy_with_logits(x, y)
-expect("... 'mean'", mean, np.float32(1.2511505), "The mean of these three.")
+expect("with logits, 'mean' of these", mean, np.float32(1.2511505), "The mean of the three.")
 op = BinaryCrossEntropyWithLogits("sum")
 op.forward(x.data, y.data)
-expect("vjp(1)", op.vjp(1.0)[0], np.array([-0.2689414, -0.8807971, 0.7310586]), "sigmoid(x) - y")
+slope = np.array([-0.2689414, -0.8807971, 0.7310586])
+expect("what vjp returns", type(op.vjp(1.0)).__name__, "tuple", "One for each input: `return ..., None`.")
+expect("vjp(1) of the sum", op.vjp(1.0)[0], slope, "sigmoid(x) - y")
+op = BinaryCrossEntropyWithLogits("mean")
+op.forward(x.data, y.data)
+expect("vjp(6) of the mean", op.vjp(6.0)[0], 2 * slope, "g / n goes to each: here 6 / 3.")
+op = BinaryCrossEntropyWithLogits("sum")
 far, y = np.array([-1000, -1000, 20, 1000], dtype=np.float32), np.array([0, 1, 0, 1], dtype=np.float32)
 each = binary_cross_entropy_with_logits(far, y, reduction="none")
 expect("with logits [-1000, -1000, 20, 1000]", each, np.array([0.0, 1000, 20, 0]), "exp of -|x| only")
 op.forward(far, y)
-expect("vjp(1) there", op.vjp(1.0)[0], np.array([0.0, -1, 1, 0]), "Wrong and certain: the slope is 1 or -1.")
+expect("vjp(1) of it", op.vjp(1.0)[0], np.array([0.0, -1, 1, 0]), "Wrong and certain: the slope is 1 or -1.")
 
 # %% [markdown]
 # Both losses and their gradients against the logit, for a truth of 1. On the left side of each the model is
@@ -475,6 +491,8 @@ plt.show()
 # pulls with full force until the answer is right, and lets go gently.
 
 # %% [markdown] role="question" id="losses-why-cancels" points=2
+# ### Question: what cancels? (In your own words, 2 points, marked by a person.)
+#
 # A network for yes or no ends with a sigmoid. For one sample its logit is 20, but the truth is 0. Student A
 # trains with the squared error of the sigmoid's output, student B with binary cross-entropy with logits. With
 # the gradient of the logit in both cases, explain why B's network learns from this sample and A's does not.
@@ -599,19 +617,25 @@ logits, target = np.log(np.array([[1.0, 3, 4], [2, 2, 4]], dtype=np.float32)), n
 each = cross_entropy(logits, target, reduction="none")
 tried = "logits log [[1, 3, 4], [2, 2, 4]], targets [1, 0]"
 expect(tried, each, -np.log([3 / 8, 2 / 8]), "-log of 3/8 and 2/8")
-expect("... 'mean'", cross_entropy(logits, target), np.float32(1.183562), "The mean over the rows.")
-expect("... 'sum'", cross_entropy(logits, target, reduction="sum"), np.float32(2.3671236), "Their sum.")
+expect("the 'mean' of these", cross_entropy(logits, target), np.float32(1.183562), "The mean over the rows.")
+expect("their 'sum'", cross_entropy(logits, target, reduction="sum"), np.float32(2.3671236), "Over the rows.")
 op, p = CrossEntropy("sum"), np.array([[1.0, 3, 4], [2, 2, 4]]) / 8
 op.forward(logits, target)
-expect("vjp(1) of the sum", op.vjp(1.0)[0], p - np.array([[0, 1, 0], [1, 0, 0]]), "p - y")
-expect("vjp(1), once more", op.vjp(1.0)[0], p - np.array([[0, 1, 0], [1, 0, 0]]), "Keep the p unchanged.")
+slope = p - np.array([[0, 1, 0], [1, 0, 0]])
+expect("what vjp returns", type(op.vjp(1.0)).__name__, "tuple", "One for each input: `return ..., None`.")
+expect("vjp(1) of the sum", op.vjp(1.0)[0], slope, "p - y")
+expect("vjp(1), once more", op.vjp(1.0)[0], slope, "Keep the p unchanged.")
+op = CrossEntropy("mean")
+op.forward(logits, target)
+expect("vjp(6) of the mean", op.vjp(6.0)[0], 3 * slope, "g / n goes to each: n is 2 here, the rows.")
 op = CrossEntropy("none")
 op.forward(logits, target)
 rows = op.vjp(np.array([8.0, 0]))[0]
 expect("vjp([8, 0]) of 'none'", rows, np.array([[1.0, -5, 4], [0, 0, 0]]), "Each row has its own g.")
-far = np.array([[1000.0, -1000], [-1000, 1000]], dtype=np.float32)
-each = cross_entropy(far, [0, 0], reduction="none")
-expect("logits of +-1000, targets [0, 0]", each, np.array([0.0, 2000]), "Subtract the row's maximum.")
+far = np.array([[1000.0, -1000], [-1000, 1000], [-1000, -1000]], dtype=np.float32)
+each = cross_entropy(far, [0, 0, 0], reduction="none")
+tried = "logits [[1000, -1000], [-1000, 1000], [-1000, -1000]], targets 0"
+expect(tried, each, np.array([0.0, 2000, 0.693147]), "From each row subtract its own maximum.")
 
 # %% [markdown]
 # All four before your judge, and the gradient of one sample of three classes to look at:
@@ -670,13 +694,17 @@ def affine_vjp(x, weight, g, needs_x=True):
 # %% role="check" id="check-losses-affine" exercise="losses-affine" points=4
 x, weight = np.array([[1.0, 2, 3]]), np.array([[1.0, 0, 1], [0, 1, 2]])
 g_x, g_weight, g_bias = affine_vjp(x, weight, np.array([[1.0, 10]]))
-expect("one sample, g = [1, 10]: x", g_x, np.array([[1.0, 10, 21]]), "1 * row 0 + 10 * row 1 of the weight")
-expect("... weight", g_weight, np.array([[1.0, 2, 3], [10, 20, 30]]), "Row o is g_o times x.")
-expect("... bias", g_bias, np.array([1.0, 10]), "Each bias is used once, times 1.")
+tried = "the gradient of x, for one sample and g = [1, 10]"
+expect(tried, g_x, np.array([[1.0, 10, 21]]), "1 * row 0 + 10 * row 1 of the weight")
+tried = "the gradient of the weight, for x = [1, 2, 3] and g = [1, 10]"
+expect(tried, g_weight, np.array([[1.0, 2, 3], [10, 20, 30]]), "Row o is g_o times x.")
+tried = "the gradient of the bias, for g = [1, 10]"
+expect(tried, g_bias, np.array([1.0, 10]), "Each bias is used once, times 1.")
 two = np.array([[1.0, 2, 3], [1, 0, 0]])
 _, g_weight, g_bias = affine_vjp(two, weight, np.array([[1.0, 10], [5, 0]]))
-expect("two samples: weight", g_weight, np.array([[6.0, 2, 3], [10, 20, 30]]), "Summed over the samples.")
-expect("... bias", g_bias, np.array([6.0, 10]), "Summed over the samples.")
+tried = "with a second sample, x = [1, 0, 0] and g = [5, 0]: "
+expect(tried + "weight", g_weight, np.array([[6.0, 2, 3], [10, 20, 30]]), "Summed over the samples.")
+expect(tried + "bias", g_bias, np.array([6.0, 10]), "Summed over the samples.")
 shapes = [a.shape for a in affine_vjp(np.ones((4, 5, 3)), weight, np.ones((4, 5, 2)))]
 expect("shapes for x of (4, 5, 3)", shapes, [(4, 5, 3), (2, 3), (2,)], "A gradient has its number's shape.")
 shapes = [a.shape for a in affine_vjp(np.ones(3), weight, np.ones(2))]
