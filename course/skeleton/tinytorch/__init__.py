@@ -24,6 +24,7 @@ HOMES = {
         "zeros",
     ),
 }
+PARTS = ("data", "fast", "nn", "optim")  # as in PyTorch, `import tinytorch` is enough for tinytorch.nn
 MODULE_OF = {name: module for module, names in HOMES.items() for name in names}
 
 
@@ -50,13 +51,15 @@ def resolve(package, name, module_of):
 
 
 def __getattr__(name):
+    if name in PARTS:
+        return import_module(f"tinytorch.{name}")
     value = resolve("tinytorch", name, MODULE_OF)
     globals()[name] = value
     return value
 
 
 def __dir__():
-    return sorted({*globals(), *MODULE_OF})
+    return sorted({*globals(), *MODULE_OF, *PARTS})
 
 
 if find_spec("tinytorch.autograd"):
