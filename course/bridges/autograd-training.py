@@ -7,7 +7,7 @@
 # %% part="end"
 import numpy as np
 from course.datasets import load
-from tinytorch import Tensor, manual_seed, no_grad
+from tinytorch import Tensor, manual_seed
 from tinytorch.nn import Linear, ReLU, Sequential
 from tinytorch.nn.functional import cross_entropy
 from tinytorch.optim import Adam

@@ -9,7 +9,7 @@ import time
 import numpy as np
 from tinytorch import Tensor, rand
 from tinytorch.figures import keep
-from tinytorch.nn import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
+from tinytorch.nn import Flatten, Linear, ReLU, Sequential
 from tinytorch.nn.functional import cross_entropy
 from tinytorch.optim import SGD
 

@@ -9,7 +9,7 @@
 import numpy as np
 from course.datasets import load
 from tinytorch import Tensor, manual_seed, no_grad
-from tinytorch.nn import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sequential
+from tinytorch.nn import Dropout, Flatten, Linear, ReLU, Sequential
 from tinytorch.nn.functional import cross_entropy
 from tinytorch.optim import Adam
 
