@@ -11,8 +11,7 @@
 #
 # It holds *parameters*, in groups with settings of their own (`lr` is the learning rate), and a *state*: what
 # it remembers of each parameter. `step()` reads each parameter's `.grad` and changes its numbers **in
-# place**. Who computed the gradient does not matter: you by hand, or autograd. A parameter whose gradient is
-# `None` is left alone.
+# place**. Who computed the gradient does not matter. A parameter whose gradient is `None` is left alone.
 #
 # The class is given. Two things are worth a look: the messages for gradients that cannot be right, and
 # `blocks`. A large parameter is updated in pieces of 32,768 numbers, so that whatever a formula makes on its
