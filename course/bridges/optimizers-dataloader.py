@@ -63,4 +63,4 @@ if ratio:
     print(f"your digits, in batches of 32, went {ratio:.0f} times as fast")
 
 # %% [markdown] part="begin"
-# A hundred epochs of that, and the day is over. The remedy is a few lines long. (Was it in your guess?)
+# Nearly all of that time can be saved, as you will see in a moment. (Was it in your guess?)

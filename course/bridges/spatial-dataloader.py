@@ -36,10 +36,11 @@ for name, model, shape in (("MLP", mlp, (784,)), ("CNN", cnn, (1, 28, 28))):
     keep(f"batch_factor_{name.lower()}", one / many)
 
 # %% [markdown] part="end"
-# So nobody trains on single images, and yet in every notebook so far you have cut the batches by hand: a
-# permutation, a loop, a slice, and the rest at the end. With images one would also like to vary each of them
-# a little, anew each time. What should the thing be able to do that does it all for you? Write your guess
-# down before you go on; it is kept with your work, and costs nothing.
+# Batches are worth much to the MLP and less to the CNN, which has far more to do for each image. And a single
+# image gives a gradient full of chance. So one trains in batches, and in every notebook so far you have cut
+# them by hand: a permutation, a loop, a slice, and the rest at the end. With images one would also like to
+# vary each of them a little, anew each time. What should the thing be able to do that does it all for you?
+# Write your guess down before you go on; it is kept with your work, and costs nothing.
 
 # %% [markdown] part="begin"
 # ## Where we come from
@@ -72,5 +73,5 @@ for name in ("mlp", "cnn"):
         print(f"64 images together went {factor:.1f} times as fast with the {name.upper()}")
 
 # %% [markdown] part="begin"
-# And each time the batches were cut by hand. Both will be done by something that you build now. (Was it in
-# your guess?)
+# And each time the batches were cut by hand, the same images in the same form. From now on something does it
+# that you build here. (Was it in your guess?)
