@@ -77,8 +77,8 @@ plt.show()
 # %% [markdown]
 # Two things are paid once for each *step*, however many samples are in it. Python's own work: calls, tape,
 # checks. And the weights' way through memory: with a single sample, each weight is fetched, used for one
-# multiplication and one addition, and dropped; with 64 it is used 64 times. How much is Python? A network of
-# one number has nothing to compute:
+# multiplication and one addition, dropped, and fetched again to be updated; with 64 samples it is used 64
+# times in between. How much is Python? A network of one number has nothing to compute:
 
 # %%
 nothing = Sequential(Linear(1, 1), ReLU(), Linear(1, 10))
@@ -88,16 +88,19 @@ print(
 )
 
 # %% [markdown] role="question" id="dataloader-why-batches" points=2
-# Why does a batch of 64 images take the MLP far less than 64 times as long as one image, although each image
-# needs the same number of multiplications? Name both reasons. Then: a convolution uses each of its few
-# weights at every pixel of an image. What do you expect batches to bring there, and why?
+# Take your own numbers from above. Of the time that the MLP saves for each image when it goes from one image
+# to 512 at once, how much is Python's work, which is now shared, and how much is the weights' way through
+# memory? Say how you computed it. Then: a convolution uses each of its few weights at every pixel of an
+# image. What does that mean for the gain that batches can bring there, and why?
 #
 # ### BEGIN RUBRIC
-# One point for both reasons: the cost of each step that does not depend on the number of samples (Python,
-# calls, tape, the optimizer's update); and the reuse of the weights: a matrix times a matrix uses each weight
-# that was fetched from memory many times, a matrix times a vector only once. One point: in a convolution a
-# weight is already used many times within a single image, and there is much more to compute in proportion to
-# the overhead, so batches bring much less.
+# One point for a computation from measured numbers, in which both parts occur: saved are (time alone) - (time
+# in the large batch); of that the step of the empty network is Python's part, and the rest mostly the
+# weights' (reading, gradient, update). The numbers differ from machine to machine.
+#
+# One point for the convolution: a weight is already used many times within one image, so little is won by
+# using it for more images, and there is far more to compute in proportion to Python's work. So batches bring
+# much less.
 # ### END RUBRIC
 
 # %% [markdown]
@@ -624,9 +627,10 @@ for shuffle in (False, True):
 # Cut a square of `size` x `size` out of each image, at another place for each.
 #
 # - `crops(images, tops, lefts, size)`: from image `i` the rows from `tops[i]` and the columns from
-#   `lefts[i]`. A loop over the images is right. Without a loop: `sliding_window_view(images, (size, size),
-#   axis=(-2, -1))` is a *view* (by strides, as in *tensor*: no number is copied) of all squares; its element
-#   `[i, ..., top, left, :, :]` is the one that you want, and numpy takes arrays for `i`, `top` and `left`.
+#   `lefts[i]`. A batch of no image gives none. A loop over the images is right, if slower. Without a loop:
+#   `sliding_window_view(images, (size, size), axis=(-2, -1))` is a *view* (by strides, as in *tensor*: no
+#   number is copied) of all squares; its element `[i, ..., top, left, :, :]` is the one that you want, and
+#   numpy takes arrays for `i`, `top` and `left`.
 # - `random_crop(images, size, padding, rng, padding_mode)`: first `padding` pixels on each side
 #   (`np.pad(images, widths, padding_mode)`, where `widths` has a pair for each dimension), then draw all
 #   `tops`, then all `lefts`: each place that leaves the square inside is equally likely, the first and the
