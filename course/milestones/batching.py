@@ -106,7 +106,10 @@ def draw(found, where):
 
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    axes.loglog(list(found), list(found.values()), "o-", base=2)
+    axes.semilogx(list(found), list(found.values()), "o-", base=2)
+    axes.set_yscale("log")
+    for size in (min(found), max(found)):
+        axes.annotate(f"{found[size]:.3g}", (size, found[size]), xytext=(6, 6), textcoords="offset points")
     axes.set(xlabel="batch size", ylabel="microseconds for each sample", title="The same work, in batches")
     axes.grid(alpha=0.3, which="both")
     figure.savefig(where, dpi=120)
