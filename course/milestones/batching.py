@@ -109,7 +109,8 @@ def draw(found, where):
     axes.semilogx(list(found), list(found.values()), "o-", base=2)
     axes.set_yscale("log")
     for size in (min(found), max(found)):
-        axes.annotate(f"{found[size]:.3g}", (size, found[size]), xytext=(6, 6), textcoords="offset points")
+        axes.annotate(f"{found[size]:.3g}", (size, found[size]), xytext=(0, 8), textcoords="offset points")
+    axes.margins(0.12)
     axes.set(xlabel="batch size", ylabel="microseconds for each sample", title="The same work, in batches")
     axes.grid(alpha=0.3, which="both")
     figure.savefig(where, dpi=120)
