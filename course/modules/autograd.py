@@ -80,15 +80,16 @@ class Node:
                 f"The derivative of '{type(op).__name__}' must return a tuple with one gradient for each of "
                 f"its {len(inputs)} inputs, `(g_x,)` for a single one."
             )
-        everybodys = [id(array) for array in found]
         passed = []
         for tensor, array in zip(inputs, found, strict=True):
             if array is None or not tensor.requires_grad:
                 continue
-            array = np.asarray(array, dtype=np.float32)
+            if type(array) is not np.ndarray or array.dtype != np.float32:
+                array = np.asarray(array, dtype=np.float32)
             if array.shape != tensor.data.shape:
                 array = _fitted(op, array, tensor.data.shape)
-            fresh = array is not g and array.base is None and everybodys.count(id(array)) < 2
+            is_shared = len(found) > 1 and sum([array is other for other in found]) > 1
+            fresh = array is not g and array.base is None and not is_shared
             passed.append((tensor, array, fresh))
         return passed
 
@@ -139,7 +140,7 @@ class Tape:
         if start.shape != tensor.shape:
             raise RuntimeError(f"The gradient has shape {start.shape}, the tensor {tensor.shape}.")
         order = [] if tensor.grad_fn is None else topological_order(tensor.grad_fn)
-        if any(node.op is None for node in order):
+        if None in [node.op for node in order]:
             raise RuntimeError(
                 "Part of this computation was gone back through before, and its notes were let go. "
                 "Compute it again, or add the losses up and go back once."
@@ -384,6 +385,7 @@ def accumulate(tensor, gradient, fresh=False):
 # %% role="check" id="check-autograd-accumulate" exercise="autograd-accumulate" points=3
 leaf, g = Tensor([1.0, 2.0], requires_grad=True), np.array([1.0, 10.0], dtype=np.float32)
 accumulate(leaf, g)
+expect("what is in a leaf's .grad", type(leaf.grad).__name__, "Tensor", "from_numpy(array) makes one.")
 expect("the first gradient of a leaf", leaf.grad, np.array([1.0, 10]), "It goes into .grad, a Tensor.")
 accumulate(leaf, g)
 expect("the second", leaf.grad, np.array([2.0, 20]), "What arrives is added.")
@@ -618,10 +620,21 @@ expect_slopes("exp(1)", lambda x: x.exp(), [1.0], [np.e], "e^x dx")
 expect_slopes("log(4)", lambda x: x.log(), [4.0], [0.25], "dx / x")
 expect_slopes("2 ** 3", lambda x, y: x**y, [2.0, 3.0], [12.0, 8 * np.log(2)], "y x^(y-1) dx + x^y log(x) dy")
 expect_slopes(
-    "0 ** 2", lambda x, y: x**y, [0.0, 2.0], [0.0, 0.0], "At x = 0 the gradient of y is 0, not nan."
+    "0 ** 2", lambda x, y: x**y, [0.0, 2.0], [0.0, 0.0], "Never divide by x; log(0) is not asked for y >= 0."
 )
 expect_slopes("0 ** 0", lambda x, y: x**y, [0.0, 0.0], [0.0, 0.0], "x^0 is 1 whatever x is.")
 expect_slopes("x * x", lambda x: x * x, [3.0], [6.0], "Used twice: both gradients add up.")
+for name, each in {
+    "x + 1": lambda x: x + 1,
+    "1 - x": lambda x: 1 - x,
+    "1 / x": lambda x: 1 / x,
+    "x ** 2": lambda x: x**2,
+    "-x": lambda x: -x,
+    "exp(x)": lambda x: x.exp(),
+    "log(x)": lambda x: x.log(),
+}.items():
+    once, ten_times = slopes(each, 2.0)[0], slopes(lambda x, each=each: each(x) * 10, 2.0)[0]
+    expect(f"10 times {name}: gradient of x", ten_times, 10 * once.numpy(), "Each rule multiplies by g.")
 expect_slopes(
     "[[1, 2]] * [[3], [4]]",
     lambda x, y: x * y,
@@ -689,6 +702,13 @@ expect_slopes(
     [stack, y],
     [[[[18.0, 27]] * 2] * 2, [[12.0] * 3, [18] * 3]],
     rule,
+)
+expect_slopes(
+    "(1, 2) @ (2, 2, 1)",
+    lambda x, y: x @ y,
+    [[[1.0, 2]], [[[5.0], [6]], [[1], [0]]]],
+    [[[6.0, 6]], [[[1.0], [2]]] * 2],
+    "In a stack only the last two dimensions are transposed: swapaxes(-1, -2).",
 )
 expect_slopes(
     "(2, 2) @ (2,)", lambda x, y: x @ y, [x, [5.0, 6]], [[[5.0, 6], [5, 6]], [4.0, 6]], "y is one column."
@@ -759,6 +779,7 @@ turned = Tensor(np.arange(24.0).reshape(4, 2, 3))
 came = slopes(lambda x: x.permute(-1, 0, 1) * turned, np.zeros((2, 3, 4)))[0]
 expect("permute(-1, 0, 1)", came, turned.numpy().transpose(1, 2, 0), "The inverse order is (1, 2, 0).")
 expect_slopes("x[1]", lambda x: x[1], [x], [[[0.0, 0, 0], [1, 1, 1]]], "What was not taken gets 0.")
+expect_slopes("x[1] * 5", lambda x: x[1] * 5, [x], [[[0.0, 0, 0], [5, 5, 5]]], "What was taken gets its g.")
 expect_slopes("x[:, 1:]", lambda x: x[:, 1:], [x], [[[0.0, 1, 1], [0, 1, 1]]], "What was not taken gets 0.")
 expect_slopes(
     "x[[0, 0, 2]]", lambda x: x[[0, 0, 2]], [[1.0, 2, 3]], [[2.0, 0, 1]], "Taken twice: two gradients."
@@ -857,7 +878,7 @@ expect("sum(dim=0, keepdim=True)", kept, np.ones((2, 3)), "keepdim changes nothi
 #
 # with the sums along `op.dim`. The second needs $y$, but its result is $\log y$.
 #
-# For GELU, $x\,\Phi(x)$, use the product rule. The derivative of $\Phi$ is the bell curve $\varphi(x) =
+# For GELU, $x\,\Phi(x)$ with $\Phi$ = `normal_cdf`, use the product rule. The derivative of $\Phi$ is the bell curve $\varphi(x) =
 # e^{-x^2 / 2} / \sqrt{2\pi}$. For `op.approximate == "tanh"`, with $u = \sqrt{2/\pi}\,(x + 0.044715\,x^3)$
 # and $t = \tanh u$:
 #
@@ -915,9 +936,10 @@ expect_slopes(
     "its sum", lambda x: softmax(x, -1), [x], [[[0.0, 0.0]]], "The sum is always 1: nothing changes it."
 )
 expect_slopes("log_softmax", lambda x: log_softmax(x, 1) * weights, [x], [[[0.25, -0.25]]], "g - y sum(g)")
-expect_slopes(
-    "dim=0", lambda x: softmax(x, 0) * weights, [x], [[[0.0, 0.0]]], "Along op.dim: each column is alone."
-)
+for name, each in (("softmax", softmax), ("log_softmax", log_softmax)):
+    expect_slopes(
+        f"{name}, dim=0", lambda x, f=each: f(x, 0) * weights, [x], [[[0.0, 0.0]]], "Along op.dim: columns."
+    )
 points = [-1.0, 0.0, 2.0]
 expect_slopes("gelu", gelu, [points], [[-0.0833155, 0.5, 1.0852318]], "Phi(x) + x phi(x)")
 expect_slopes(
@@ -988,8 +1010,8 @@ def fails():
     raise KeyError("on purpose")
 
 
-expect_error("an error inside", KeyError, fails, "The error goes on its way,")
-expect("and recording", tape.recording, True, "and the tape is on again.")
+expect_error("an error inside", KeyError, fails, "The error goes on its way: __exit__ returns nothing.")
+expect("tape.recording after an error", tape.recording, True, "Back to what it was: on.")
 
 # %% [markdown]
 # ## A tool to keep: the gradient check
@@ -1126,9 +1148,18 @@ wrong = 1
 expect("a right derivative", gradcheck(cube, [x]), True, "Both agree.")
 for wrong in (-1, 2, np.nan):
     expect_error(
-        f"a derivative {wrong} times too large", AssertionError, lambda: gradcheck(cube, [x]), "They differ."
+        f"a derivative that is {wrong} times the right one",
+        AssertionError,
+        lambda: gradcheck(cube, [x]),
+        "They differ: raise an AssertionError.",
     )
 wrong = 2
+expect_error(
+    "a wrong derivative of the second input",
+    AssertionError,
+    lambda: gradcheck(lambda a, b: a + cube(b), [Tensor([1.0, 1.0, 1.0], requires_grad=True), x]),
+    "Each input that both_gradients yields is compared.",
+)
 try:
     gradcheck(cube, [x])
 except AssertionError as error:
@@ -1231,7 +1262,9 @@ plt.legend()
 plt.show()
 
 # %% [markdown] role="question" id="autograd-why-vanish" points=2
-# **In words:** why does the gradient vanish here, on its way through the sigmoids? Explain from the rules
+# ### Question: where does the gradient go? (In your own words, 2 points, marked by a person.)
+#
+# Why does the gradient vanish here, on its way through the sigmoids? Explain from the rules
 # that you wrote: what happens to it at each layer, how large is that at best, and what does it mean for the
 # first layers' learning? And why does it not happen in the last curve, `x + sigmoid(...)`?
 #

@@ -79,8 +79,8 @@ def plug_in(tape):
 
 def apply(op, *inputs):
     """Run one operation on tensors (numbers and arrays become tensors) and return its result as a tensor."""
-    tensors = tuple(x if isinstance(x, Tensor) else Tensor(x) for x in inputs)
-    arrays = tuple(tensor.data for tensor in tensors)
+    tensors = [x if isinstance(x, Tensor) else Tensor(x) for x in inputs]
+    arrays = [tensor.data for tensor in tensors]
     with np.errstate(all="ignore"):  # as in PyTorch: 1 / 0 is inf, without a warning
         output = Tensor._own(op.forward(*arrays))
     if _tape is not None:
@@ -125,12 +125,12 @@ class Tensor:
     @classmethod
     def _own(cls, array):
         """Wrap what an operation computed, without copying it."""
-        if not isinstance(array, np.ndarray | np.generic):
-            raise TypeError(f"forward must return a numpy array, not {type(array).__name__}.")
-        is_other_float = array.dtype.kind == "f" and array.dtype != np.float32
-        tensor = Tensor.__new__(Tensor)
-        tensor.data = np.asarray(array, dtype=np.float32 if is_other_float else None)
-        tensor.requires_grad, tensor.grad, tensor.grad_fn = False, None, None
+        if type(array) is not np.ndarray or array.dtype != np.float32:
+            if not isinstance(array, np.ndarray | np.generic):
+                raise TypeError(f"forward must return a numpy array, not {type(array).__name__}.")
+            array = np.asarray(array, dtype=np.float32 if array.dtype.kind == "f" else None)
+        tensor = object.__new__(cls)
+        tensor.data, tensor.requires_grad, tensor.grad, tensor.grad_fn = array, False, None, None
         return tensor
 
     # What it is
