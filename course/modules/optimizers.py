@@ -350,6 +350,8 @@ for name in ("lr", "momentum", "weight_decay"):
     wrong = {**good, "nesterov": False, name: -0.1}
     expect_error(f"{name} = -0.1", ValueError, lambda w=wrong: check_settings(w), f"{name} is 0 or more.")
 expect_error("lr = nan", ValueError, lambda: check_settings({"lr": float("nan")}), "nan is not 0 or more.")
+expect_error("eps = -1", ValueError, lambda: check_settings({"lr": 0.1, "eps": -1}), "eps is 0 or more.")
+expect_error("a beta of -0.1", ValueError, lambda: check_settings({"betas": (-0.1, 0.9)}), "0 or more.")
 expect_error("a beta of 1", ValueError, lambda: check_settings({"betas": (0.9, 1.0)}), "Below 1, not 1.")
 for change in ({"momentum": 0}, {"dampening": 0.1}):
     rule = "Nesterov needs momentum and no dampening."
@@ -783,6 +785,8 @@ for name, optimizer in {"Adam (decay in the gradient)": Adam, "AdamW (decoupled)
     print(f"{name:28} large gradients {change[0]:+.3f}, small gradients {change[1]:+.3f} by the decay")
 
 # %% [markdown] role="question" id="optimizers-why-decoupled" points=2
+# ### Question: what does Adam do to the decay? (In your own words, 2 points, marked by a person.)
+#
 # Look at the four numbers above. Why does the same weight decay do so different things to the two weights in
 # Adam, and not in AdamW? Say what happens to the term $\lambda p$ on its way to $p$ in both. And why is there
 # no such difference with plain SGD?
