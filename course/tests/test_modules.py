@@ -97,8 +97,8 @@ def test_public_names_are_those_of_the_manifest(bench):
     assert given == {path for path in exported if path.rsplit(".", 1)[0] not in own}
 
 
-def test_one_import_is_enough(package, tmp_path):
-    package("spatial")
+def test_one_import_is_enough(bench):
+    bench.put("spatial")
     import tinytorch
 
     assert tinytorch.nn.functional.relu is tinytorch.nn.functional.__dict__["relu"]

@@ -209,7 +209,7 @@ def test_map_of_the_real_course_in_a_clone_that_built_nothing(tito, monkeypatch,
     monkeypatch.setenv("TT_COURSE", str(tmp_path / "nowhere"))
     core = json.loads(tito("map", "--json", "--track", "core")[1])
     assert [m["slug"] for m in core["modules"]][:3] == ["tensor", "activations", "layers"]
-    assert core["modules"][6] == {"number": 7, "slug": "training", "optional": True, "available": False}
+    assert core["modules"][6] == {"number": 7, "slug": "training", "optional": True, "available": True}
 
 
 def test_text_keeps_within_eighty_columns(monkeypatch):
