@@ -64,6 +64,8 @@ def _which(where: Places, course: Manifest, name: str | None) -> tuple[str, str]
             "`tito status` shows the modules."
         )
     slug = places.module(course, name or next_module(where, course)).slug
+    if reason := places.calendar(where).module(slug).closed(slug, now()):
+        raise TitoError(reason)
     done = {
         cell.id for cell in cells(places.read_student(where, slug)) if cell.id and UNSOLVED not in cell.source
     }

@@ -17,12 +17,15 @@ Here is your work: one notebook for each module, and `tinytorch/`, the framework
 
 In a terminal (File > New > Terminal):
 
-    tito status          where you are, and what comes next
+    tito status          where you are, what comes next, and why
     tito start tensor    get a module's notebook
     tito test tensor     run its checks on your code
+    tito hint tensor     a hint, if you are stuck
     tito export tensor   put your code into your tinytorch
     tito submit tensor   hand it in and see the mark
+    tito checkpoint      what your framework can do by now
 
+The same in a notebook: `%tito status`. A module's number does as well as its name.
 Nothing of this ever overwrites what you wrote.
 """
 
