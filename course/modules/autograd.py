@@ -879,8 +879,8 @@ expect("sum(dim=0, keepdim=True)", kept, np.ones((2, 3)), "keepdim changes nothi
 # with the sums along `op.dim`. The second needs $y$, but its result is $\log y$.
 #
 # For GELU, $x\,\Phi(x)$, use the product rule. $\Phi$ is `normal_cdf`; its derivative is the bell curve
-# $\varphi(x) = e^{-x^2 / 2} / \sqrt{2\pi}$. For `op.approximate == "tanh"`, with $u = \sqrt{2/\pi}\,(x + 0.044715\,x^3)$
-# and $t = \tanh u$:
+# $\varphi(x) = e^{-x^2 / 2} / \sqrt{2\pi}$. For `op.approximate == "tanh"`, with
+# $u = \sqrt{2/\pi}\,(x + 0.044715\,x^3)$ and $t = \tanh u$:
 #
 # $$ \tfrac12 (1 + t) + \tfrac12\, x\, (1 - t^2)\, \sqrt{2/\pi}\, (1 + 3 \cdot 0.044715\, x^2) . $$
 #
