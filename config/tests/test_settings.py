@@ -173,12 +173,14 @@ WRONG_VALUES = [
     ("datasets:\n  sets: [cifar]", "2: datasets.sets holds 'cifar'. Did you mean cifar10?"),
     (
         "datasets:\n  sets:\n    - mnist\n    -",
-        "4: datasets.sets holds an empty entry. Write mnist or cifar10 or cifar10-jpeg or tinyshakespeare or digits.",
+        "4: datasets.sets holds an empty entry. "
+        "Write mnist or cifar10 or cifar10-jpeg or tinyshakespeare or digits.",
     ),
     ("datasets:\n  sets: [mnist, mnist]", "2: datasets.sets names 'mnist' twice. Name it once."),
     (
         "datasets:\n  sets: mnist",
-        "2: datasets.sets is 'mnist'. Write a list of any of mnist, cifar10, cifar10-jpeg, tinyshakespeare, digits.",
+        "2: datasets.sets is 'mnist'. "
+        "Write a list of any of mnist, cifar10, cifar10-jpeg, tinyshakespeare, digits.",
     ),
     (
         "datasets:\n  local: data",
