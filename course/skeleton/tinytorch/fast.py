@@ -40,13 +40,13 @@ def _keep_memory():
     """Tell the C library to keep the memory of arrays that are gone, for those that come next.
 
     A training step makes large arrays and lets go of them again. glibc gives such memory back to the system,
-    which must then clean each page of it when it is asked for the next time: with a CNN, half of the time
+    which must clean each page of it before it is given out again: with a CNN, half of the time went there
     (mallopt(3); a C library without it goes on as it did).
     """
     trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of <malloc.h>
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-        mallopt(mmap_threshold, 2**28)
-        mallopt(trim_threshold, 2**28)
+        mallopt(mmap_threshold, 2**28)  # a quarter of a GiB: far above any array of this course,
+        mallopt(trim_threshold, 2**28)  # far below what a student's server may take
 
 
 _keep_memory()
@@ -101,8 +101,9 @@ def _parallel(function, samples, step):
 
 # A process that was forked has none of its parent's threads, so it makes its own.
 os.register_at_fork(after_in_child=_pool.cache_clear)
-# As many as BLAS was told to take, otherwise one for each core that we may use.
-_threads = int(os.environ.get("OPENBLAS_NUM_THREADS") or len(os.sched_getaffinity(0)))
+# As many as BLAS was told to take, otherwise one for each core that we may use (macOS does not say which).
+_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+_threads = int(os.environ.get("OPENBLAS_NUM_THREADS") or 0) or _cores
 
 
 # Convolution
