@@ -88,6 +88,8 @@ print(
 )
 
 # %% [markdown] role="question" id="dataloader-why-batches" points=2
+# ### Question: where does the time go? (In your own words, 2 points, marked by a person.)
+#
 # Take your own numbers from above. Of the time that the MLP saves for each image when it goes from one image
 # to 512 at once, how much is Python's work, which is now shared, and how much is the weights' way through
 # memory? Say how you computed it. Then: a convolution uses each of its few weights at every pixel of an
@@ -351,15 +353,15 @@ class Squares(Dataset):
         return indices, indices * indices
 
 
-part = Subset(Squares(), [10, 20, 30])
-expect("len(Subset(squares, [10, 20, 30]))", len(part), 3, "As many as there are indices.")
-expect("its number 1", np.array(part[1]), np.array([20, 400]), "Number 20 of the data set.")
+part = Subset(Squares(), [30, 10, 20])
+expect("len(Subset(squares, [30, 10, 20]))", len(part), 3, "As many as there are indices.")
+expect("number 1 of it", np.array(part[1]), np.array([10, 100]), "Number 10 of the data set.")
 batch = part.take(np.array([2, 0]))
 expect(
-    "take([2, 0])", np.array(batch), np.array([[30, 10], [900, 100]]), "Numbers 30 and 10 of the data set."
+    "take([2, 0])", np.array(batch), np.array([[20, 30], [400, 900]]), "Numbers 20 and 30 of the data set."
 )
 twice = Subset(part, [1, 2])
-expect("a subset of it", np.array(twice.take(np.array([1]))), np.array([[30], [900]]), "1 is 2, 2 is 30.")
+expect("a subset of it", np.array(twice.take(np.array([1]))), np.array([[20], [400]]), "1 is 2, 2 is 20.")
 
 # %% [markdown]
 # ### Exercise: `split_indices`
@@ -393,6 +395,8 @@ expect("all, sorted", np.sort(together), np.arange(10), "Each number in exactly 
 assert (together != np.arange(10)).any(), "The parts are 0, 1, 2, ... in order; expected: mixed."
 again = np.concatenate(split_indices(10, [5, 3, 2], np.random.default_rng(0)))
 expect("the same generator", again, together, "Only the given generator decides.")
+rule = "5 + 6 is not 10."
+expect_error("10 into 5 and 6", ValueError, lambda: split_indices(10, [5, 6], np.random.default_rng(0)), rule)
 rule = "5 + 3 is not 10."
 expect_error("10 into 5 and 3", ValueError, lambda: split_indices(10, [5, 3], np.random.default_rng(0)), rule)
 

@@ -249,16 +249,16 @@ def momentum_direction(g, buffer, momentum, nesterov=False):
 # %% role="check" id="check-optimizers-momentum" exercise="optimizers-momentum" points=4
 buffer, g = np.array([1.0, -2.0], dtype=np.float32), np.array([10.0, 10.0], dtype=np.float32)
 held = buffer
-momentum_update(buffer, g, momentum=0.5)
-expect("buffer [1, -2], g [10, 10], momentum 0.5", held, np.array([10.5, 9.0]), "0.5 * buffer + g, in place.")
-momentum_update(buffer, g, momentum=0.5, dampening=0.9)
-expect("once more, dampening 0.9", held, np.array([6.25, 5.5]), "0.5 * buffer + (1 - 0.9) * g")
-expect(
-    "direction", momentum_direction(g, buffer, 0.5), np.array([6.25, 5.5]), "Without Nesterov: the buffer."
-)
-ahead = momentum_direction(g, buffer, 0.5, nesterov=True)
-expect("direction, Nesterov", ahead, np.array([13.125, 12.75]), "g + momentum * buffer")
-expect("the buffer, afterwards", held, np.array([6.25, 5.5]), "To ask for the direction changes nothing.")
+momentum_update(buffer, g, momentum=0.75)
+tried = "buffer [1, -2], g [10, 10], momentum 0.75"
+expect(tried, held, np.array([10.75, 8.5]), "0.75 * buffer + g, in place.")
+momentum_update(buffer, g, momentum=0.75, dampening=0.9)
+expect("once more, dampening 0.9", held, np.array([9.0625, 7.375]), "0.75 * buffer + (1 - 0.9) * g")
+straight = momentum_direction(g, buffer, 0.75)
+expect("direction", straight, np.array([9.0625, 7.375]), "Without Nesterov: the buffer.")
+ahead = momentum_direction(g, buffer, 0.75, nesterov=True)
+expect("direction, Nesterov", ahead, np.array([16.796875, 15.53125]), "g + momentum * buffer")
+expect("the buffer, afterwards", held, np.array([9.0625, 7.375]), "To ask for the direction changes nothing.")
 expect("the gradient, afterwards", g, np.array([10.0, 10.0]), "The gradient is only read.")
 
 # %% [markdown]
@@ -434,10 +434,10 @@ def adam_moments(m, v, g, betas):
 m, v = np.array([0.0, 2.0], dtype=np.float32), np.array([0.0, 8.0], dtype=np.float32)
 g = np.array([4.0, -4.0], dtype=np.float32)
 held = (m, v)
-adam_moments(m, v, g, betas=(0.5, 0.75))
-expect("m = [0, 2], g = [4, -4], beta1 0.5", held[0], np.array([2.0, -1.0]), "beta1 * m + (1 - beta1) * g")
+adam_moments(m, v, g, betas=(0.75, 0.25))
+expect("m = [0, 2], g = [4, -4], beta1 0.75", held[0], np.array([1.0, 0.5]), "beta1 * m + (1 - beta1) * g")
 expect(
-    "v = [0, 8], g = [4, -4], beta2 0.75", held[1], np.array([4.0, 10.0]), "beta2 * v + (1 - beta2) * g * g"
+    "v = [0, 8], g = [4, -4], beta2 0.25", held[1], np.array([12.0, 14.0]), "beta2 * v + (1 - beta2) * g * g"
 )
 expect("the gradient, afterwards", g, np.array([4.0, -4.0]), "The gradient is only read.")
 
@@ -510,8 +510,9 @@ expect("the first step, g = [1, -50], lr 0.01", held, np.array([-0.01, 0.01]), "
 expect("m, afterwards", m, np.array([0.1, -5.0]), "m and v are only read.")
 expect("v, afterwards", v, np.array([0.001, 2.5]), "m and v are only read.")
 p[...] = 0
-adam_update(p, np.float32([3, 3]), np.float32([4, 4]), step=2, lr=1.0, betas=(0.5, 0.0), eps=2.0)
-expect("m 3, v 4, step 2, betas (0.5, 0), eps 2", p, np.array([-1.0, -1.0]), "(3 / 0.75) / (sqrt(4 / 1) + 2)")
+adam_update(p, np.float32([3, 3]), np.float32([4, 4]), step=2, lr=1.0, betas=(0.5, 0.75**0.5), eps=4.0)
+rule = "(3 / 0.75) / (sqrt(4 / 0.25) + 4)"
+expect("m 3, v 4, step 2, betas 0.5 and root of 0.75, eps 4", p, np.array([-0.5, -0.5]), rule)
 
 # %% [markdown]
 # ## AdamW

@@ -170,6 +170,13 @@ expect(
     np.full((2, 5, 3, 5), 18.0),
     "Each filter sums over all channels: 3 * 2 * 3 ones.",
 )
+two, filters = np.array([[1.0, 10], [2, 20]]), np.array([[1.0, 1], [1, -1]])
+expect(
+    "images [1, 10] and [2, 20] of one pixel, filters [1, 1] and [1, -1], bias [100, 200]",
+    conv2d_loops(two.reshape(2, 2, 1, 1), filters.reshape(2, 2, 1, 1), np.array([100.0, 200]))[..., 0, 0],
+    np.array([[111.0, 191], [122, 182]]),
+    "Each image meets each filter, over all channels; each filter has its bias.",
+)
 
 # %% [markdown]
 # ### What a filter sees
@@ -409,6 +416,11 @@ expect(
     atol=0.01,
 )
 expect("its output for 8 x 9", layer(zeros(4, 3, 8, 9)).shape, (4, 200, 5, 3), "Stride and padding count.")
+layer, x = Conv2d(2, 3, 3, stride=(2, 1), padding=(0, 1)), randn(1, 2, 7, 5)
+came = conv2d(x, layer.weight, layer.bias, (2, 1), (0, 1))
+expect(
+    "its output, stride (2, 1), padding (0, 1)", layer(x), came, "conv2d with weight, bias, stride, padding."
+)
 expect("bias=False", Conv2d(1, 1, 1, bias=False).bias, None, "Without bias there is none.")
 
 # %% [markdown]
@@ -474,9 +486,9 @@ for name, one, other in (("same order", maps, maps), ("different", maps, turned)
 # - `vjp(g)`: a pixel that was not the largest changed nothing: 0. The largest gets `g`. If several are equal
 #   (after a ReLU, many windows are all 0), the first one in the order of the views gets it, alone, as in
 #   PyTorch. If windows overlap, a pixel may be the largest in several: add. Walk over the views of `x` and of
-#   its gradient together, and note which windows have already given their `g` away. Begin with
-#   `g = in_order_of(...)`, of what you compare: the numbers stay, the time does not. As every `vjp`, it
-#   returns a tuple with one gradient for each input: here `(g_x,)`.
+#   its gradient together, and note which windows have already given their `g` away (an array
+#   of booleans). It is right without, but much faster with `g = in_order_of(y, g)` first, where `y` is the
+#   result that you kept. As every `vjp`, it returns a tuple with one gradient for each input: here `(g_x,)`.
 
 
 # %% role="exercise" id="spatial-max-pool"
@@ -555,9 +567,15 @@ class MaxPool2d(Module):
 # %% role="check" id="check-spatial-max-pool" exercise="spatial-max-pool" points=4
 window = np.array([[[[1, 7], [3, 5]]]], dtype=np.float32)
 op = MaxPool((2, 2), (2, 2))
+expect("the largest of [[-1, -7], [-3, -5]]", op.forward(-window), np.array([[[[-1.0]]]]), "Not 0.")
 expect("the largest of [[1, 7], [3, 5]]", op.forward(window), np.array([[[[7.0]]]]), "max(1, 7, 3, 5)")
 (g_x,) = op.vjp(np.full((1, 1, 1, 1), 10, dtype=np.float32))
-expect("its gradient for g = 10", g_x, np.array([[[[0.0, 10], [0, 0]]]]), "Only the largest counted.")
+expect(
+    "the gradient of [[1, 7], [3, 5]] for g = 10",
+    g_x,
+    np.array([[[[0.0, 10], [0, 0]]]]),
+    "Only the largest counted.",
+)
 expect("the input, afterwards", window[0, 0], np.array([[1.0, 7], [3, 5]]), "The input stays as it was.")
 op.forward(np.zeros((1, 1, 2, 2), dtype=np.float32))
 (g_x,) = op.vjp(np.ones((1, 1, 1, 1), dtype=np.float32))
@@ -649,13 +667,21 @@ class AvgPool2d(Module):
 op = AvgPool((2, 2), (2, 2))
 expect("the mean of [[1, 7], [3, 5]]", op.forward(window), np.array([[[[4.0]]]]), "(1 + 7 + 3 + 5) / 4")
 (g_x,) = op.vjp(np.full((1, 1, 1, 1), 10, dtype=np.float32))
-expect("its gradient for g = 10", g_x, np.full((1, 1, 2, 2), 2.5), "Each has a quarter of the mean.")
+expect(
+    "the gradient of [[1, 7], [3, 5]] for g = 10",
+    g_x,
+    np.full((1, 1, 2, 2), 2.5),
+    "Each has a quarter of the mean.",
+)
 expect("the input, afterwards", window[0, 0], np.array([[1.0, 7], [3, 5]]), "The input stays as it was.")
 op = AvgPool((3, 2), (2, 1))
 expect("3 x 2 on 5 x 5", op.forward(odd).shape, (1, 1, 2, 4), "Rows by 2, columns by 1.")
 (g_x,) = op.vjp(np.full((1, 1, 2, 4), 6, dtype=np.float32))
 expect(
-    "its gradient, first column", g_x[0, 0, :, 0], np.array([1.0, 1, 2, 1, 1]), "Row 2 lies in two windows."
+    "3 x 2 on 5 x 5, the gradient's first column",
+    g_x[0, 0, :, 0],
+    np.array([1.0, 1, 2, 1, 1]),
+    "Row 2 lies in two windows.",
 )
 
 # %% [markdown]
@@ -671,7 +697,7 @@ expect(
 # \mu = \frac1m \sum x, \quad \sigma^2 = \frac1m \sum (x - \mu)^2 $$
 #
 # with $m = n \cdot h \cdot w$ numbers in a channel. How far does a signal get, through ten convolutions?
-# `\hat{x}` by plain numpy, before you write it properly:
+# $\hat{x}$ by plain numpy, before you write it properly:
 
 # %%
 images = generator.normal(size=(16, 8, 12, 12)).astype(np.float32)
@@ -788,12 +814,19 @@ expect(
     np.array([2.0, 1]),
     "Kept; var over m, not m - 1.",
 )
+far = op.forward(two + 10_000, unit, none)
+expect("[10001, 10003], eps 0", far.ravel(), np.array([-1.0, 1]), "Subtract the mean first, square then.")
 scaled = op.forward(two, 5 * unit, 7 * unit)
 expect("weight 5, bias 7", scaled.ravel(), np.array([2.0, 12]), "Normalised first, then scaled and shifted.")
 g_x, g_weight, g_bias = op.vjp(np.array([1, 0], dtype=np.float32).reshape(2, 1, 1, 1))
 expect("the bias's gradient, g = [1, 0]", g_bias, np.array([1.0]), "The sum of g.")
 expect("the weight's gradient", g_weight, np.array([-1.0]), "The sum of g times the normalised numbers.")
-expect("the input's", g_x.ravel(), np.zeros(2), "Two numbers always become -1 and 1: nothing to gain.")
+expect(
+    "the input's gradient, g = [1, 0]",
+    g_x.ravel(),
+    np.zeros(2),
+    "Two numbers always become -1 and 1: nothing to gain.",
+)
 x = np.array([[[[0, 4], [4, 8]]]], dtype=np.float32)
 op = BatchNorm(eps=8)
 op.forward(x, unit, none)
@@ -803,6 +836,14 @@ expect(
     g_x.ravel(),
     np.array([0.125, -0.0625, -0.0625, 0]),
     "Normalised -1, 0, 0, 1; so (g - 1/4 + normalised / 4), over the root of 8 + 8.",
+)
+g = np.array([[[[1, 0], [0, 0]]] * 2], dtype=np.float32).reshape(1, 2, 2, 2)
+op.forward(np.concatenate([x, x], axis=1), np.float32([1, 2]), np.zeros(2, dtype=np.float32))
+expect(
+    "the same in two channels, weight [1, 2], the second one's gradient",
+    op.vjp(g)[0][0, 1].ravel(),
+    np.array([0.25, -0.125, -0.125, 0]),
+    "Each channel has its own mean, spread and weight; m counts the numbers of one channel.",
 )
 op = BatchNorm(eps=0, mean=4 * unit, var=4 * unit)
 expect(
@@ -996,7 +1037,9 @@ for name in ("MLP", "CNN"):
     print(f"{name:4} {accuracy(few[name], 0):.1%} right")
 
 # %% [markdown] role="question" id="spatial-why-fewer-samples" points=2
-# **In your own words.** Why does a CNN get by with fewer samples than an MLP? Say what a convolution knows
+# ### Question: why fewer samples? (In your own words, 2 points, marked by a person.)
+#
+# Why does a CNN get by with fewer samples than an MLP? Say what a convolution knows
 # about images before it has seen one, what it therefore need not learn, and name a kind of data where that
 # knowledge would be wrong and the MLP might do better.
 #
@@ -1012,7 +1055,9 @@ for name in ("MLP", "CNN"):
 # ### END RUBRIC
 
 # %% [markdown] role="question" id="spatial-what-pooling-loses" points=2
-# **In your own words.** Compare the two networks that end with the largest of the map, with and without the
+# ### Question: what does pooling lose? (In your own words, 2 points, marked by a person.)
+#
+# Compare the two networks that end with the largest of the map, with and without the
 # pool in the middle, at one and at two pixels. Which figures surprise you? Explain them by what
 # `MaxPool2d(2)` keeps and what it loses, and name a task for which that loss would be too much.
 #
