@@ -1,7 +1,7 @@
 # %% [markdown] part="end"
 # ## What comes next?
 #
-# A convolution is dear. How many images should go through it at once?
+# A convolution is costly. How many images should go through it at once?
 
 # %% part="end"
 import time

@@ -67,12 +67,12 @@ plt.legend()
 plt.show()
 
 # %% [markdown] track="discovery"
-# Batches are worth far more to the MLP than to the CNN. The CNN gains a little, and with very large batches
-# it may lose some of it again.
+# Batches are worth far more to the MLP than to the CNN. The CNN gains less, nearly all of it with the
+# first few images; with very large batches it may lose some of it again.
 
 # %% [markdown] track="immediate"
-# Batches are worth far more to the MLP than to the CNN. The CNN gains a little, and with very large batches
-# it may lose some of it again.
+# Batches are worth far more to the MLP than to the CNN. The CNN gains less, nearly all of it with the
+# first few images; with very large batches it may lose some of it again.
 
 # %% [markdown]
 # Two things are paid once for each *step*, however many samples are in it. Python's own work: calls, tape,

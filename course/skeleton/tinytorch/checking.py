@@ -8,6 +8,13 @@ import numpy as np
 SMALL = 12  # arrays up to this size are shown whole; of larger ones only the first difference
 
 
+class CheckError(AssertionError):
+    """What a check has to say. A notebook shows it alone, without the way there through this file."""
+
+    def _render_traceback_(self):  # IPython asks an error whether it wants to be shown in its own way
+        return ["This check does not pass yet:", *str(self).splitlines()]
+
+
 def expect(tried, got, wanted, rule, rtol=1e-5, atol=1e-6):
     """Compare numbers, arrays, tensors, tuples or texts; explain the first difference."""
     if isinstance(wanted, str | bool | tuple | list | dict | type(None)):
@@ -40,12 +47,13 @@ def expect_error(tried, error, function, rule):
         raise
     except Exception as other:
         came = f"{type(other).__name__}: {other}"
-    _require(False, tried, f"{came}", f"a {error.__name__}", rule)
+    name = error.__name__
+    _require(False, tried, f"{came}", f"{'an' if name[0] in 'AEIOU' else 'a'} {name}", rule)
 
 
 def _require(truth, tried, came, should, rule):
     if not truth:
-        raise AssertionError(f"{tried}\n  came:     {came}\n  expected: {should}\n  rule:     {rule}")
+        raise CheckError(f"{tried}\n  came:     {came}\n  expected: {should}\n  rule:     {rule}")
 
 
 def _array(value):
