@@ -31,6 +31,9 @@ print("matplotlib", matplotlib.__version__)
 # - **Checks** come after. If one fails, it says what was tried, what came, what was expected, and the rule.
 #   Your mark is computed later, from other numbers, so passing by luck does not help, and printing does not
 #   hurt.
+# - **Stuck?** Save, and run `%tito hint` in a cell of your own: a hint for the first exercise that is still
+#   open. Ask again for a stronger one. It costs no points.
+# - **Questions** are answered in words, in their own cell (double-click it), and marked by a person.
 #
 # Work from top to bottom. When something is odd: menu *Kernel*, *Restart Kernel and Run All Cells*.
 
@@ -73,19 +76,25 @@ def memory_bytes(shape, dtype="float32"):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="setup-memory"
+# Two numbers, multiplied: how many elements there are, and how many bytes one of them takes. What is the
+# product of no sizes at all?
+
+# %% [markdown] role="hint" exercise="setup-memory"
+# Begin with `elements = 1` and multiply every size of the shape into it, in a loop. At the end times the
+# `itemsize`. If you like `np.prod` better: its result is a number of numpy's, so put `int(...)` around it.
+
 # %% role="check" id="check-setup-memory" exercise="setup-memory" points=2
 from tinytorch.checking import expect, expect_error
 
-expect("memory_bytes((2, 3))", memory_bytes((2, 3)), 24, "2 * 3 elements, 4 bytes each.")
+expect("memory_bytes((3,))", memory_bytes((3,)), 12, "3 elements, 4 bytes each.")
 expect("memory_bytes(())", memory_bytes(()), 4, "An empty shape is one number.")
+expect("memory_bytes((2, 3))", memory_bytes((2, 3)), 24, "2 * 3 elements, 4 bytes each.")
 expect("memory_bytes((5, 0))", memory_bytes((5, 0)), 0, "5 * 0 elements are none.")
 expect("memory_bytes((10,), 'float64')", memory_bytes((10,), "float64"), 80, "A float64 has 8 bytes.")
-expect(
-    "memory_bytes((60000, 28, 28), 'uint8')",
-    memory_bytes((60000, 28, 28), "uint8"),
-    47040000,
-    "A uint8 has 1 byte.",
-)
+images = memory_bytes((60000, 28, 28), "uint8")
+expect("memory_bytes((60000, 28, 28), 'uint8')", images, 47040000, "A uint8 has 1 byte.")
+expect("the type of that", type(images).__name__, "int", "A Python int: int(...) makes one.")
 
 # %% [markdown]
 # If that cell printed nothing, it passed. Silence is good news.
@@ -125,18 +134,26 @@ def dot(a, b):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="setup-dot"
+# The loop: a `total` that begins at 0 and grows by one product in each step. Before it, ask whether the two
+# lengths (`len`) are equal; if not, `raise ValueError(...)` with a sentence that says so.
+
+# %% [markdown] role="hint" exercise="setup-dot"
+# `range(len(a))` gives the positions. (`zip(a, b)` would quietly stop at the shorter vector.) For `dot`:
+# numpy has a function of this very name. It refuses vectors of different lengths by itself, and a product
+# with `*` and a sum would not: one element against three *broadcasts*.
+
 # %% role="check" id="check-setup-dot" exercise="setup-dot" points=2
 a, b = np.array([1.0, 2.0, 3.0]), np.array([4.0, -5.0, 6.0])
 for function in (dot_loop, dot):
     name = function.__name__
-    expect(f"{name}([1, 2, 3], [4, -5, 6])", function(a, b), np.float64(12), "1*4 + 2*(-5) + 3*6")
+    expect(f"{name}([3], [6])", function(a[2:], b[2:]), np.float64(18), "One product: 3 * 6.")
     expect(f"{name}([], [])", function(a[:0], b[:0]), np.float64(0), "A sum of nothing is 0.")
-    expect_error(
-        f"{name}([1, 2], [4, -5, 6])",
-        ValueError,
-        lambda f=function: f(a[:2], b),
-        "The lengths must be equal.",
-    )
+    expect(f"{name}([1, 2], [4, -5])", function(a[:2], b[:2]), np.float64(-6), "1*4 + 2*(-5)")
+    expect(f"{name}([1, 2, 3], [4, -5, 6])", function(a, b), np.float64(12), "1*4 + 2*(-5) + 3*6")
+    rule = "The lengths must be equal."
+    expect_error(f"{name}([1], [4, -5])", ValueError, lambda f=function: f(a[:1], b[:2]), rule)
+    expect_error(f"{name}([1, 2, 3], [4, -5])", ValueError, lambda f=function: f(a, b[:2]), rule)
 
 # %% [markdown]
 # Which one is faster, and by how much? Do not believe, measure. A single measurement is noisy, because the
@@ -162,19 +179,26 @@ def seconds(function, *arguments, repeat=5):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="setup-seconds"
+# A loop that runs `repeat` times: look at the clock, call, look at the clock again. The difference is one
+# time. What must happen to the times of all rounds?
+
+# %% [markdown] role="hint" exercise="setup-seconds"
+# Collect the differences in a list (`times.append(...)`) and return its `min`. Between the two looks at the
+# clock stands nothing but `function(*arguments)`; the star hands on all arguments, however many there are.
+
 # %% role="check" id="check-setup-seconds" exercise="setup-seconds" points=2
 calls = []
-took = seconds(calls.append, "called", repeat=3)
-expect(
-    "calls of seconds(f, 'called', repeat=3)",
-    calls,
-    ["called"] * 3,
-    "The function is called `repeat` times, with its arguments.",
-)
+took = seconds(lambda: calls.append("called"), repeat=1)
+expect("calls, with repeat=1", calls, ["called"], "One call for each round.")
 assert isinstance(took, float), f"seconds returned {took!r}; expected a float, the smallest time."
-took = seconds(time.sleep, 0.01, repeat=2)
-assert 0.009 < took < 1, (
-    f"sleeping for 0.01 s took {took:.4f} s by your measure; expected is a little more than 0.01."
+calls = []
+seconds(lambda *given: calls.append(given), "a", 2, repeat=3)
+expect("calls of seconds(f, 'a', 2, repeat=3)", calls, [("a", 2)] * 3, "Each time with all arguments.")
+naps = iter([0.2, 0.01, 0.2])
+took = seconds(lambda: time.sleep(next(naps)), repeat=3)
+assert 0.009 < took < 0.1, (
+    f"three calls took at least 0.2, 0.01 and 0.2 s; seconds gave {took:.4f}. Expected is the smallest."
 )
 
 # %% [markdown]
@@ -261,28 +285,44 @@ def nearest_labels(known, labels, unknown):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="setup-nearest"
+# `distances` has three steps: the differences, of shape `(n, m, k)`, as the text shows; their squares; the
+# sum over the coordinates. Which of the three axes are the coordinates?
+
+# %% [markdown] role="hint" exercise="setup-nearest"
+# `** 2` squares each element, and `.sum(axis=-1)` takes the last axis away: `(n, m)` is left. For
+# `nearest_labels`, ask for the distances of the unknown from the known images: then each **row** belongs to
+# one unknown image.
+
+# %% [markdown] role="hint" exercise="setup-nearest"
+# In each row `argmin` along axis 1 finds the position of the smallest number, the first one if there are
+# several. That gives an array of positions, and `labels[positions]` picks all labels at once.
+
 # %% role="check" id="check-setup-nearest" exercise="setup-nearest" points=4
+expect(
+    "distances([[1]], [[4]])", distances(np.array([[1.0]]), np.array([[4.0]])), np.array([[9.0]]), "(1 - 4)^2"
+)
 a, b = np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 1.0]])
-should = np.array([[0.0, 9, 1], [25, 16, 18]])
+expect(
+    "distances of (0, 0) from (0, 0), (3, 0), (0, 1)",
+    distances(a[:1], b),
+    np.array([[0.0, 9, 1]]),
+    "One row for each row of a, one column for each row of b.",
+)
 expect(
     "distances of (0, 0), (3, 4) from (0, 0), (3, 0), (0, 1)",
     distances(a, b),
-    should,
+    np.array([[0.0, 9, 1], [25, 16, 18]]),
     "Row i of a, column j for row j of b.",
 )
-near = nearest_labels(b, np.array([7, 8, 9]), np.array([[2.0, 1.0], [-1.0, 3.0]]))
-expect(
-    "nearest_labels",
-    near,
-    np.array([8, 9]),
-    "(2, 1) is nearest to (3, 0): 8. (-1, 3) is nearest to (0, 1): 9.",
-)
-expect(
-    "an unknown one that is known",
-    nearest_labels(b, np.array([7, 8, 9]), b),
-    np.array([7, 8, 9]),
-    "Distance 0 is the nearest.",
-)
+labels = np.array([7, 8, 9])
+near = nearest_labels(b, labels, np.array([[2.0, 1.0]]))
+expect("nearest_labels of (2, 1)", near, np.array([8]), "(2, 1) is nearest to (3, 0), whose label is 8.")
+near = nearest_labels(b, labels, np.array([[2.0, 1.0], [-1.0, 3.0]]))
+expect("nearest_labels of (2, 1), (-1, 3)", near, np.array([8, 9]), "(-1, 3) is nearest to (0, 1): 9.")
+expect("the known ones themselves", nearest_labels(b, labels, b), labels, "Distance 0 is the nearest.")
+near = nearest_labels(b[[1, 1]], labels[:2], b)
+expect("two that are equally near, 7 and 8", near, np.array([7, 7, 7]), "The first counts.")
 
 # %%
 start = time.perf_counter()
@@ -292,6 +332,33 @@ print(
     f"{(guesses == test_labels).mean():.1%} of {len(test_labels)} digits are right, "
     f"{took / len(test_labels) * 1e3:.2f} ms each"
 )
+known, pixels = train_images.shape
+for name, shape in {
+    "the known images": (known, pixels),
+    "all differences at once": (len(test_labels), known, pixels),
+    "their sums, the distances": (len(test_labels), known),
+}.items():
+    print(f"{name:26} {shape!s:16} {memory_bytes(shape) / 1e6:7.2f} MB")
+
+# %% [markdown] role="question" id="setup-why-vectors" points=2
+# ### Question: what does vectorising buy? (In your own words, 2 points, marked by a person.)
+#
+# `dot_loop` and `dot` do the same multiplications and additions. Where does the loop's time go, and why does
+# your plot show hardly any gain at length 1? Then look at the three sizes above: `distances` has no loop over
+# rows. What was the price for that, and how would you compute the same for a million known images?
+#
+# ### BEGIN RUBRIC
+# - 1 point: where the time goes. In the loop Python works for **each** element: it looks up what `*` and `+`
+#   mean for these objects, makes a new object, throws one away. numpy is asked **once**, and then runs
+#   compiled code over numbers that lie side by side. At length 1 this one call is all there is, and it costs
+#   as much as a step of the loop. Half a point for 'numpy is written in C' without 'once instead of for each
+#   element'.
+# - 1 point: the price is memory. All n * m * k differences exist at the same time (and once more as squares),
+#   though only n * m numbers are wanted; with a million known images that is 360 * 1,000,000 * 64 * 4 bytes,
+#   92 GB. The way out is in between: a loop over blocks (one unknown image, or a few hundred, at a time),
+#   each block vectorised. Half a point without a way out. (Multiplying the square out, a a - 2 a b + b b,
+#   with one matrix product, is a good answer too.)
+# ### END RUBRIC
 
 # %% [markdown]
 # ## How PyTorch does it
@@ -311,6 +378,10 @@ print(
 #     tito export setup     puts your functions into your own package, tinytorch/setup.py
 #     tito submit setup     hands the notebook in, and shows the mark with its reasons
 #     tito status           where you are, and what is next
+#
+# When you are stuck, `tito hint setup` gives one hint at a time. `tito bridge` tells the story so far, with
+# your own figures; `tito checkpoint` tries what your framework can do by now. In a notebook put a `%` before
+# them: `%tito status`.
 #
 # You may submit as often as you like. **Export matters**: the next module imports what you exported from this
 # one. From then on you stand on your own work.
