@@ -41,8 +41,8 @@ def network(channels=3, side=32):
     """A network for images of shape (n, channels, side, side) with ten outputs.
 
     One that does it: three times Conv2d (kernel 3, padding 1), MaxPool2d(2), BatchNorm2d, ReLU, with 32, 64
-    and 128 channels; then Flatten and a Linear layer. A convolution in front of BatchNorm2d needs no bias, and
-    what pooling has thrown away costs nothing in the layers behind it.
+    and 128 channels; then Flatten and a Linear layer. A convolution in front of BatchNorm2d needs no bias,
+    and what pooling has thrown away costs nothing in the layers behind it.
     """
     ### BEGIN SOLUTION
     layers = []
