@@ -92,10 +92,11 @@ def apply(op, *inputs):
 # %% [markdown]
 # ## Creating a tensor
 #
-# `Tensor` itself is given as well: it keeps `data` (a numpy array), has a slot `grad` for later, and hands
-# each operator to `apply`. `a + b` is `apply(Add(), a, b)`; `Add` and the others are yours to write. The
-# methods carry PyTorch's names and arguments: `dim` where numpy says `axis`, `keepdim` for `keepdims`. It is
-# long but plain: skim it now, and come back when you wonder what a method does.
+# `Tensor` itself is given as well: it keeps `data` (a numpy array), has `requires_grad` and `grad` for later
+# (is a gradient wanted, and what is it), and hands each operator to `apply`. `a + b` is `apply(Add(), a, b)`;
+# `Add` and the others are yours to write. The methods carry PyTorch's names and arguments: `dim` where numpy
+# says `axis`, `keepdim` for `keepdims`. It is long but plain: skim it now, and come back when you wonder what
+# a method does.
 
 # %% role="given" id="tensor-class"
 MaxResult = namedtuple("MaxResult", ["values", "indices"])
@@ -321,37 +322,32 @@ def as_array(data, dtype=np.float32):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="tensor-create"
+# Only one kind of input needs a case of its own. Which one holds its numbers in an attribute?
+
+# %% [markdown] role="hint" exercise="tensor-create"
+# `isinstance(data, Tensor)` asks; then go on with `data.data`. The rest is one call: `np.array(...)` reads
+# numbers, lists and arrays, takes a `dtype=`, and always copies.
+
 # %% role="check" id="check-tensor-create" exercise="tensor-create" points=2
 from tinytorch.checking import expect, expect_error
 
+expect("Tensor(7)", Tensor(7), np.float32(7), "A single number has no dimensions: shape ().")
+expect("Tensor([])", Tensor([]), np.zeros(0), "An empty list has one dimension, of size 0.")
 expect(
-    "Tensor([[1, 2], [3, 4]])",
-    Tensor([[1, 2], [3, 4]]),
-    np.array([[1.0, 2], [3, 4]]),
-    "A tensor holds float32.",
+    "Tensor([[1, 2], [3, 4]])", Tensor([[1, 2], [3, 4]]), np.array([[1.0, 2], [3, 4]]), "It holds float32."
 )
-expect("Tensor(7).shape", Tensor(7).shape, (), "A single number has no dimensions: shape ().")
-expect(
-    "Tensor([3, 1], dtype=np.int64).dtype",
-    str(Tensor([3, 1], dtype=np.int64).dtype),
-    "int64",
-    "dtype= is kept.",
-)
+labels = Tensor([3, 1], dtype=np.int64)
+expect("Tensor([3, 1], dtype=np.int64).dtype", str(labels.dtype), "int64", "dtype= is kept.")
 original = np.zeros(2, dtype=np.float32)
 copied = Tensor(original)
 original[0] = 5
-expect(
-    "t = Tensor(a); a[0] = 5; t",
-    copied,
-    np.zeros(2),
-    "A tensor owns its data: copy, so that nobody else changes it.",
-)
-expect(
-    "Tensor(Tensor([1, 2]))",
-    Tensor(Tensor([1, 2])),
-    np.array([1.0, 2]),
-    "A tensor in a tensor gives its numbers.",
-)
+expect("t = Tensor(a); a[0] = 5; t", copied, np.zeros(2), "Copy, so that nobody else changes it.")
+first = Tensor([1, 2])
+second = Tensor(first)
+expect("Tensor(Tensor([1, 2]))", second, np.array([1.0, 2]), "A tensor in a tensor gives its numbers.")
+first.data[0] = 5
+expect("the second, after the first was changed", second, np.array([1.0, 2]), "Copied, too.")
 
 # %% [markdown]
 # Some ways to make tensors that need no thought are given. Random numbers come from one generator, so that
@@ -461,21 +457,36 @@ def broadcast_shapes(*shapes):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="tensor-broadcast"
+# Write the shapes on paper, one below the other, in line at the right: `(8, 1, 6)` over `(7, 1)`. Now each
+# column is a question of its own: which sizes stand there, apart from 1?
+
+# %% [markdown] role="hint" exercise="tensor-broadcast"
+# Let `position` go from 1 to the length of the longest shape. Of each shape that is long enough take
+# `shape[-position]`, put these into a set, and take the 1 out of it: `... - {1}`.
+
+# %% [markdown] role="hint" exercise="tensor-broadcast"
+# More than one size left in the set: `ValueError`. One left: that is the result's size. None: 1. You went
+# from right to left, so turn your list round at the end (`reversed`), and make a tuple of it.
+
 # %% role="check" id="check-tensor-broadcast" exercise="tensor-broadcast" points=3
 rule = "Compare from the right; equal sizes fit, a 1 is stretched."
-expect("broadcast_shapes((3, 1), (4,))", broadcast_shapes((3, 1), (4,)), (3, 4), rule)
-expect("broadcast_shapes((4,), (3, 1))", broadcast_shapes((4,), (3, 1)), (3, 4), "The order does not matter.")
-expect("broadcast_shapes((2, 3), ())", broadcast_shapes((2, 3), ()), (2, 3), "A number fits every shape.")
-expect("broadcast_shapes((8, 1, 6), (7, 1))", broadcast_shapes((8, 1, 6), (7, 1)), (8, 7, 6), rule)
-expect(
-    "broadcast_shapes((1,), (0,))",
-    broadcast_shapes((1,), (0,)),
-    (0,),
-    "1 against 0 gives 0: nothing, repeated.",
-)
-expect_error(
-    "broadcast_shapes((3,), (4,))", ValueError, lambda: broadcast_shapes((3,), (4,)), "3 and 4 do not fit."
-)
+for shapes, wanted, why in [
+    (((3,), (3,)), (3,), "Equal sizes fit."),
+    (((3,), (1,)), (3,), "A 1 is stretched."),
+    (((1,), (1,)), (1,), "Two 1s stay a 1."),
+    (((1,), (0,)), (0,), "1 against 0 gives 0: nothing, repeated."),
+    (((3,), ()), (3,), "A number fits every shape."),
+    (((), ()), (), "Two numbers: no dimensions at all."),
+    (((2, 3), (3,)), (2, 3), "From the right: 3 fits 3, and then there is only the 2."),
+    (((3, 1), (4,)), (3, 4), rule),
+    (((4,), (3, 1)), (3, 4), "The order of the shapes does not matter."),
+    (((8, 1, 6), (7, 1)), (8, 7, 6), rule),
+    (((2, 1), (3,), (1, 1, 1)), (1, 2, 3), "Any number of shapes: here three."),
+]:
+    expect(f"broadcast_shapes{shapes}", broadcast_shapes(*shapes), wanted, why)
+for shapes, why in [(((3,), (4,)), "3 and 4 do not fit."), (((2, 3), (2,)), "From the right: 3 against 2.")]:
+    expect_error(f"broadcast_shapes{shapes}", ValueError, lambda s=shapes: broadcast_shapes(*s), why)
 
 # %% [markdown]
 # ## Arithmetic, element by element
@@ -542,19 +553,35 @@ class Neg(Op):
         ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="tensor-arithmetic"
+# Each body is one line: `return`, and what the docstring says. The arrays are numpy's, so the signs are there
+# already.
+
+# %% [markdown] role="hint" exercise="tensor-arithmetic"
+# No loop, no reshape. If a check says that an input was changed, look for `+=` or `*=`: they write into `x`.
+# If `1 - t` comes out with the wrong sign, `x` and `y` have changed places.
+
 # %% role="check" id="check-tensor-arithmetic" exercise="tensor-arithmetic" points=3
+x, y = Tensor([6.0]), Tensor([4.0])
+expect("[6] + [4]", x + y, np.array([10.0]), "6 + 4")
+expect("[6] - [4]", x - y, np.array([2.0]), "Left minus right.")
+expect("[6] * [4]", x * y, np.array([24.0]), "6 * 4")
+expect("[6] / [4]", x / y, np.array([1.5]), "Left divided by right, with its fraction.")
+expect("[6] ** [4]", x**y, np.array([1296.0]), "6 * 6 * 6 * 6: the base is on the left.")
+expect("-[6]", -x, np.array([-6.0]), "The sign turns.")
+expect("after all that, x", x, np.array([6.0]), "An operation never changes its inputs: no `x += y`.")
+expect("after all that, y", y, np.array([4.0]), "An operation never changes its inputs.")
+
 a, b = Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([10.0, 20.0])
-expect(
-    "[[1, 2], [3, 4]] + [10, 20]", a + b, np.array([[11.0, 22], [13, 24]]), "The row is added to each row."
-)
-expect("[[1, 2], [3, 4]] - [10, 20]", a - b, np.array([[-9.0, -18], [-7, -16]]), "Left minus right.")
+rule = "The row is used for each row."
+expect("[[1, 2], [3, 4]] + [10, 20]", a + b, np.array([[11.0, 22], [13, 24]]), rule)
+expect("[[1, 2], [3, 4]] - [10, 20]", a - b, np.array([[-9.0, -18], [-7, -16]]), rule)
+expect("[[1, 2], [3, 4]] * [10, 20]", a * b, np.array([[10.0, 40], [30, 80]]), rule)
+expect("[[1, 2], [3, 4]] / [10, 20]", a / b, np.array([[0.1, 0.1], [0.3, 0.2]]), rule)
 expect("1 - [10, 20]", 1 - b, np.array([-9.0, -19]), "A number on the left stays on the left.")
-expect("[[1, 2], [3, 4]] * [10, 20]", a * b, np.array([[10.0, 40], [30, 80]]), "* works element by element.")
-expect("1 / [10, 20]", 1 / b, np.array([0.1, 0.05]), "Left divided by right.")
+expect("1 / [10, 20]", 1 / b, np.array([0.1, 0.05]), "A number on the left stays on the left.")
 expect("[[1, 2], [3, 4]] ** 2", a**2, np.array([[1.0, 4], [9, 16]]), "Each element to the power.")
 expect("2 ** [10, 20]", 2**b, np.array([1024.0, 1048576]), "The base is on the left.")
-expect("-[10, 20]", -b, np.array([-10.0, -20]), "Each sign turns.")
-expect("after all that, the input", a, np.array([[1.0, 2], [3, 4]]), "An operation never changes its inputs.")
 
 # %% [markdown]
 # Comparison, exponential and logarithm follow the same pattern, so they are given. A comparison gives a
@@ -628,23 +655,37 @@ class MatMul(Op):
         ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="tensor-matmul"
+# Three loops, one inside the other: over the rows of the result, its columns, and the inner index. The
+# innermost line adds one product to one element of an array that was all zeros.
+
+# %% [markdown] role="hint" exercise="tensor-matmul"
+# `x.shape` is `(n, k)`, `y.shape` is `(k, m)`. Compare the two inner sizes first. The result begins as
+# `np.zeros(...)` of shape `(n, m)`, and of float32.
+
+# %% [markdown] role="hint" exercise="tensor-matmul"
+# The inner index stands second in `x` and first in `y`: `result[i, j] += x[i, ...] * y[..., j]`.
+# `MatMul.forward` needs no loop at all, only the sign `@`.
+
 # %% role="check" id="check-tensor-matmul" exercise="tensor-matmul" points=3
-x, y = np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 0], [0, 1], [1, 1]])
 rule = "Element (i, j) is row i of the left times column j of the right, summed."
-expect("matmul_loops(2x3, 3x2)", matmul_loops(x, y), np.array([[4.0, 5], [10, 11]]), rule)
-expect("Tensor(2x3) @ Tensor(3x2)", Tensor(x) @ Tensor(y), np.array([[4.0, 5], [10, 11]]), rule)
-expect(
-    "Tensor(3x2) @ Tensor(2x3)", (Tensor(y) @ Tensor(x)).shape, (3, 3), "(n, k) @ (k, m) has shape (n, m)."
-)
-expect(
-    "a stack: (5, 2, 3) @ (3, 2)",
-    (ones(5, 2, 3) @ Tensor(y)).shape,
-    (5, 2, 2),
-    "Stacks are multiplied one by one.",
-)
-expect_error(
-    "matmul_loops(2x3, 2x3)", ValueError, lambda: matmul_loops(x, x), "The inner sizes must be equal."
-)
+one, square, other = np.array([[3.0]]), np.array([[1.0, 2], [3, 4]]), np.array([[5.0, 6], [7, 8]])
+x, y = np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 0], [0, 1], [1, 1]])
+for tried, left, right, wanted in [
+    ("[[3]] and [[3]]", one, one, np.array([[9.0]])),
+    ("[[1, 2], [3, 4]] and [[5, 6], [7, 8]]", square, other, np.array([[19.0, 22], [43, 50]])),
+    ("[[1, 2]] and [[5], [6]]", square[:1], other[:1].T, np.array([[17.0]])),
+    ("(2, 3) and (3, 2)", x, y, np.array([[4.0, 5], [10, 11]])),
+    ("(3, 2) and (2, 3)", y, x, np.array([[1.0, 2, 3], [4, 5, 6], [5, 7, 9]])),
+]:
+    expect(f"matmul_loops of {tried}", matmul_loops(left, right), wanted, rule)
+    expect(f"Tensor @ Tensor of {tried}", Tensor(left) @ Tensor(right), wanted, rule)
+expect("dtype of matmul_loops", str(matmul_loops(x, y).dtype), "float32", "The result is float32.")
+for tried, wrong in [("(2, 3) and (2, 3)", x), ("(3, 2) and (3, 2)", y)]:
+    rule = "The inner sizes must be equal."
+    expect_error(f"matmul_loops of {tried}", ValueError, lambda w=wrong: matmul_loops(w, w), rule)
+stacks = (ones(5, 2, 3) @ ones(5, 3, 4)).shape
+expect("stacks: (5, 2, 3) @ (5, 3, 4)", stacks, (5, 2, 4), "Stacks are multiplied one by one.")
 
 # %% [markdown]
 # ### What it costs
@@ -710,26 +751,31 @@ class Index(Op):
         ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="tensor-index"
+# Three kinds of key come in: a tuple of parts, a tensor, anything else. Anything else goes out as it came in.
+
+# %% [markdown] role="hint" exercise="tensor-index"
+# A tuple becomes a new tuple: each part goes through `as_key` itself. A tensor becomes its `data`, unless its
+# `dtype.kind` is `"f"`, a float; then `raise IndexError(...)`. In `Index.forward` the key is ready in
+# `self.key`: one line.
+
 # %% role="check" id="check-tensor-index" exercise="tensor-index" points=2
 t = Tensor(np.arange(12).reshape(3, 4))
+expect("t[1, 2]", t[1, 2], np.float32(6), "Two indices for two dimensions: a single number, of shape ().")
 expect("t[1]", t[1], np.array([4.0, 5, 6, 7]), "An index takes one row, and its dimension goes away.")
 expect("t[:, 1:3]", t[:, 1:3], np.array([[1.0, 2], [5, 6], [9, 10]]), "A slice keeps its dimension.")
+expect("t[..., -1]", t[..., -1], np.array([3.0, 7, 11]), "... stands for all dimensions before.")
 expect("t[t > 9]", t[t > 9], np.array([10.0, 11]), "A mask takes the elements where it is True.")
-picked = t[Tensor([0, 2], dtype=np.int64), Tensor([3, 1], dtype=np.int64)]
-expect(
-    "t[[0, 2], [3, 1]]",
-    picked,
-    np.array([3.0, 9]),
-    "Two lists of indices are read in pairs: (0, 3) and (2, 1).",
-)
-key = as_key((slice(None), Tensor([1], dtype=np.int64)))
-expect(
-    "type of a tensor in as_key((:, tensor))",
-    type(key[1]).__name__,
-    "ndarray",
-    "In a key, tensors become arrays.",
-)
-expect_error("t[Tensor([0., 1.])]", IndexError, lambda: t[Tensor([0.0, 1.0])], "A float is no index.")
+rows, columns = Tensor([0, 2], dtype=np.int64), Tensor([3, 1], dtype=np.int64)
+expect("t[[0, 2]]", t[rows], np.array([[0.0, 1, 2, 3], [8, 9, 10, 11]]), "A list of rows.")
+expect("t[[0, 2], [3, 1]]", t[rows, columns], np.array([3.0, 9]), "Read in pairs: (0, 3) and (2, 1).")
+rule = "In a key, tensors become arrays."
+expect("the type of as_key(tensor)", type(as_key(rows)).__name__, "ndarray", rule)
+key = as_key((slice(None), columns))
+expect("the type of a tensor in as_key((:, tensor))", type(key[1]).__name__, "ndarray", rule)
+floats = Tensor([0.0, 1.0])
+expect_error("as_key(Tensor([0., 1.]))", IndexError, lambda: as_key(floats), "A float is no index.")
+expect_error("as_key((0, Tensor([0., 1.])))", IndexError, lambda: as_key((0, floats)), "Nor in a tuple.")
 
 # %% [markdown]
 # ## Reshape and transpose
@@ -754,9 +800,9 @@ for name, view in [
 #
 # ### Exercises: `infer_shape` and `swap_dims`
 #
-# - `infer_shape(numel, shape)`: one size may be `-1`, 'whatever is left'. Return the complete shape.
-#   `ValueError` if two are -1, or if the sizes do not multiply to `numel` (or, with 0 elements, if -1 could
-#   be anything).
+# - `infer_shape(numel, shape)`: one size may be `-1`, 'whatever is left'; no other may be negative. Return
+#   the complete shape. `ValueError` if two are -1, or if the sizes do not multiply to `numel` (or, with 0
+#   elements, if -1 could be anything).
 # - `swap_dims(ndim, dim0, dim1)`: the order of dimensions in which `dim0` and `dim1` have changed places:
 #   `swap_dims(3, 0, 1)` is `(1, 0, 2)`. Negative dimensions count from the end; one that does not exist
 #   raises `IndexError`.
@@ -777,6 +823,20 @@ def infer_shape(numel, shape):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="tensor-reshape"
+# Multiply the sizes that you know, all but -1. What is left for the -1 is `numel` divided by that product.
+# When does nothing fit?
+
+# %% [markdown] role="hint" exercise="tensor-reshape"
+# `shape.count(-1)` says how many sizes are open. None: the product must be `numel`. One: the product must
+# divide `numel` without a rest (`%`), and must not be 0, or anything would do. Everything else, also a size
+# below -1, is a `ValueError`.
+
+# %% [markdown] role="hint" exercise="tensor-reshape"
+# At the end go through the shape once more and build a tuple: `numel // known` (with `known`, the product) in
+# place of -1, every other size as it is.
+
+
 # %% role="exercise" id="tensor-transpose"
 def swap_dims(ndim, dim0, dim1):
     """The dimensions 0 to ndim - 1 in order, with dim0 and dim1 swapped."""
@@ -788,6 +848,15 @@ def swap_dims(ndim, dim0, dim1):
     order[dim0], order[dim1] = order[dim1], order[dim0]
     return tuple(order)
     ### END SOLUTION
+
+
+# %% [markdown] role="hint" exercise="tensor-transpose"
+# Begin with a list of the numbers 0 to `ndim - 1`, and let two of its elements change places.
+
+# %% [markdown] role="hint" exercise="tensor-transpose"
+# Valid dimensions go from `-ndim` to `ndim - 1`. Swap the list's *elements* at `dim0` and `dim1`; do not
+# write `dim0` and `dim1` themselves into it, one may be negative. (Python's lists count from the end as
+# well.) Return a tuple.
 
 
 # %% role="given" id="tensor-views"
@@ -812,32 +881,65 @@ class Permute(Op):
 
 
 # %% role="check" id="check-tensor-reshape" exercise="tensor-reshape" points=2
-t = Tensor(np.arange(12))
-expect("infer_shape(12, (3, -1))", infer_shape(12, (3, -1)), (3, 4), "-1 is what is left: 12 / 3.")
-expect("infer_shape(12, (12,))", infer_shape(12, (12,)), (12,), "Without -1 the shape stays.")
-expect(
-    "Tensor(0..11).reshape(2, -1, 3)",
-    t.reshape(2, -1, 3).shape,
-    (2, 2, 3),
-    "-1 is what is left: 12 / (2 * 3).",
-)
-expect_error("reshape 12 to (5, -1)", ValueError, lambda: t.reshape(5, -1), "12 is no multiple of 5.")
-expect_error(
-    "reshape 12 to (-1, -1)", ValueError, lambda: t.reshape(-1, -1), "Only one size can be left open."
-)
-expect_error("reshape 12 to (3, 5)", ValueError, lambda: t.reshape(3, 5), "15 elements are not 12.")
+for numel, shape, wanted, rule in [
+    (3, (3,), (3,), "Without -1 the shape stays."),
+    (3, (-1,), (3,), "-1 is what is left: everything."),
+    (1, (), (), "One element fits the shape ()."),
+    (12, (3, -1), (3, 4), "-1 is what is left: 12 / 3."),
+    (12, (-1, 3), (4, 3), "-1 may stand anywhere."),
+    (12, (2, -1, 3), (2, 2, 3), "-1 is what is left: 12 / (2 * 3)."),
+    (0, (4, -1), (4, 0), "0 / 4 is 0."),
+]:
+    expect(f"infer_shape({numel}, {shape})", infer_shape(numel, shape), wanted, rule)
+for numel, shape, rule in [
+    (3, (2,), "2 elements are not 3."),
+    (12, (3, 5), "15 elements are not 12."),
+    (12, (5, -1), "12 is no multiple of 5."),
+    (4, (-1, -1), "Only one size can be left open."),
+    (4, (-2, -2), "No size is negative, but for the -1."),
+    (0, (0, -1), "0 times anything is 0: the -1 could be anything."),
+]:
+    expect_error(
+        f"infer_shape({numel}, {shape})", ValueError, lambda n=numel, s=shape: infer_shape(n, s), rule
+    )
+t = Tensor(np.arange(6)).reshape(2, -1)
+expect("Tensor([0, 1, 2, 3, 4, 5]).reshape(2, -1)", t, np.array([[0.0, 1, 2], [3, 4, 5]]), "In this order.")
 
 # %% role="check" id="check-tensor-transpose" exercise="tensor-transpose" points=2
-expect("swap_dims(3, 0, 1)", swap_dims(3, 0, 1), (1, 0, 2), "The first two change places.")
-expect("swap_dims(4, 1, -1)", swap_dims(4, 1, -1), (0, 3, 2, 1), "-1 is the last dimension.")
-expect("swap_dims(3, 2, 2)", swap_dims(3, 2, 2), (0, 1, 2), "Swapped with itself: nothing changes.")
-expect(
-    "[[1, 2, 3]] transposed",
-    Tensor([[1, 2, 3]]).transpose(0, 1),
-    np.array([[1.0], [2], [3]]),
-    "Rows become columns.",
-)
-expect_error("swap_dims(2, 0, 2)", IndexError, lambda: swap_dims(2, 0, 2), "Two dimensions are 0 and 1.")
+for given, wanted, rule in [
+    ((1, 0, 0), (0,), "One dimension, swapped with itself."),
+    ((2, 0, 1), (1, 0), "The two change places."),
+    ((2, 0, -1), (1, 0), "-1 is the last dimension."),
+    ((3, 0, 1), (1, 0, 2), "The first two change places, the third stays."),
+    ((3, 2, 2), (0, 1, 2), "Swapped with itself: nothing changes."),
+    ((4, 1, -1), (0, 3, 2, 1), "What is between them stays."),
+]:
+    expect(f"swap_dims{given}", swap_dims(*given), wanted, rule)
+for given in ((2, 0, 2), (2, -3, 0)):
+    rule = "With two dimensions they are -2, -1, 0 and 1."
+    expect_error(f"swap_dims{given}", IndexError, lambda g=given: swap_dims(*g), rule)
+turned = Tensor([[1, 2, 3]]).transpose(0, 1)
+expect("Tensor([[1, 2, 3]]).transpose(0, 1)", turned, np.array([[1.0], [2], [3]]), "Rows become columns.")
+
+# %% [markdown] role="question" id="tensor-why-transpose" points=2
+# ### Question: the same shape, another picture? (In your own words, 2 points, marked by a person.)
+#
+# A batch of 32 colour images comes as `(32, 28, 28, 3)`: for each pixel its red, its green and its blue. The
+# network wants `(32, 3, 28, 28)`: for each image three planes, one a colour. A classmate writes
+# `images.reshape(32, 3, 28, 28)`, and no error comes. Think of the row of numbers in memory: what stands in
+# the first plane of the first image now? Which call is right (`permute` puts the dimensions into any order),
+# and what does it change, if it moves no number?
+#
+# ### BEGIN RUBRIC
+# - 1 point: what the reshape does. It keeps the order in memory and only cuts the row into other pieces. The
+#   first plane is the first 28 * 28 = 784 numbers of the image: red, green, blue, red, green, blue ... of the
+#   pixels of about its upper third. Not one colour of all pixels, but all colours of some. Half a point for
+#   'it mixes the colours' without the order in memory.
+# - 1 point: `images.permute(0, 3, 1, 2)` (or two `transpose`: 1 and 3, then 2 and 3). It changes the order of
+#   the sizes and of the strides: to go to the next colour is one number further in memory, to the next column
+#   three, to the next row 3 * 28. The numbers stay where they are; they are read in another order. Half a
+#   point for the call, half for the strides.
+# ### END RUBRIC
 
 # %% [markdown]
 # ## Reductions
@@ -895,27 +997,35 @@ class Max(Reduction):
         ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="tensor-reduce"
+# Each is one line: the array's own method, `x.sum`, `x.mean` or `x.max`, with two arguments by name.
+
+# %% [markdown] role="hint" exercise="tensor-reduce"
+# `axis=` gets `self.dim` (numpy takes `None`, a number or a tuple there, as we do), and `keepdims=` gets
+# `self.keepdim`.
+
 # %% role="check" id="check-tensor-reduce" exercise="tensor-reduce" points=3
-t = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-expect("t.sum()", t.sum(), np.float32(21), "Without dim, everything is summed: a tensor of shape ().")
-expect("t.sum(dim=0)", t.sum(dim=0), np.array([5.0, 7, 9]), "dim=0 goes away: the rows are added up.")
-expect("t.mean(dim=-1)", t.mean(dim=-1), np.array([2.0, 5]), "dim=-1 is the last one: one mean for each row.")
-expect(
-    "t.mean(dim=(0, 1))",
-    t.mean(dim=(0, 1)),
-    np.float32(3.5),
-    "Several dimensions: divide by all their elements.",
-)
-expect(
-    "t.sum(dim=1, keepdim=True)",
-    t.sum(dim=1, keepdim=True),
-    np.array([[6.0], [15]]),
-    "keepdim leaves a size of 1.",
-)
-expect("t.max()", t.max(), np.float32(6), "The largest of all.")
+few = Tensor([-3.0, -1.0])
+expect("Tensor([-3, -1]).sum()", few.sum(), np.float32(-4), "Without dim, everything: a tensor of shape ().")
+expect("Tensor([-3, -1]).mean()", few.mean(), np.float32(-2), "The sum, divided by 2.")
+expect("Tensor([-3, -1]).max()", few.max(), np.float32(-1), "The largest, with its sign.")
+expect("Tensor([]).sum()", Tensor([]).sum(), np.float32(0), "A sum of nothing is 0.")
+t = Tensor([[1.0, 5.0, 3.0], [4.0, 2.0, 6.0]])
+for name, reduce, rows, columns in [
+    ("sum", t.sum, [9.0, 12], [5.0, 7, 9]),
+    ("mean", t.mean, [3.0, 4], [2.5, 3.5, 4.5]),
+    ("amax", t.amax, [5.0, 6], [4.0, 5, 6]),
+]:
+    rows, columns = np.array(rows), np.array(columns)
+    tried = f"[[1, 5, 3], [4, 2, 6]].{name}"
+    expect(f"{tried}(dim=0)", reduce(dim=0), columns, "dim=0 goes away: one number for each column.")
+    expect(f"{tried}(dim=-1)", reduce(dim=-1), rows, "The last dimension goes away: one for each row.")
+    kept = reduce(dim=1, keepdim=True)
+    expect(f"{tried}(dim=1, keepdim=True)", kept, rows.reshape(2, 1), "keepdim leaves a size of 1.")
+expect("its mean(dim=(0, 1))", t.mean(dim=(0, 1)), np.float32(3.5), "Divided by all their elements.")
 values, indices = t.max(dim=1)
-expect("t.max(dim=1).values", values, np.array([3.0, 6]), "The largest of each row.")
-expect("t.max(dim=1).indices", indices, np.array([2, 2]), "Where it is in its row.")
+expect("its max(dim=1).values", values, np.array([5.0, 6]), "The largest of each row.")
+expect("its max(dim=1).indices", indices, np.array([1, 2]), "Where it is in its row.")
 
 # %% [markdown]
 # ## All together
@@ -941,26 +1051,44 @@ def standardize(x, dim=0, eps=1e-5):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="tensor-standardize"
+# Go through the formula from the inside: the mean, `x` without its mean, the mean of the square of that, the
+# quotient.
+
+# %% [markdown] role="hint" exercise="tensor-standardize"
+# Both means are along `dim`, and both with `keepdim=True`: only then do they broadcast against `x`, for every
+# `dim`. Keep `x` minus its mean in a variable, you need it twice.
+
+# %% [markdown] role="hint" exercise="tensor-standardize"
+# The root is `** 0.5`, and `eps` stands *under* it: first add it to the variance, then take the root, then
+# divide.
+
 # %% role="check" id="check-tensor-standardize" exercise="tensor-standardize" points=2
+pair = Tensor([1.0, 3.0])
+expect("standardize([1, 3])", standardize(pair), np.array([-1.0, 1]), "Mean 2, deviation 1.", rtol=1e-3)
+expect("the same with eps=3", standardize(pair, eps=3.0), np.array([-0.5, 0.5]), "Over sqrt(1 + 3).")
+expect("standardize([5, 5])", standardize(Tensor([5.0, 5.0])), np.zeros(2), "0 / sqrt(0 + eps), not nan.")
 table = Tensor([[1.0, 500.0], [3.0, 900.0]])
-signs = np.array([[-1.0, -1], [1, 1]])
-expect(
-    "standardize([[1, 500], [3, 900]])",
-    standardize(table),
-    signs,
-    "Each column by its own mean and deviation.",
-    rtol=1e-3,
-)
-expect(
-    "standardize(..., dim=1)",
-    standardize(table, dim=1),
-    np.array([[-1.0, 1], [-1, 1]]),
-    "dim=1: each row.",
-    rtol=1e-3,
-)
-expect(
-    "a constant column", standardize(ones(3, 1)), np.zeros((3, 1)), "eps: 0 / sqrt(0 + eps) is 0, not nan."
-)
+columns, rows = np.array([[-1.0, -1], [1, 1]]), np.array([[-1.0, 1], [-1, 1]])
+expect("standardize([[1, 500], [3, 900]])", standardize(table), columns, "Each column by its own.", rtol=1e-3)
+expect("the same with dim=1", standardize(table, dim=1), rows, "dim=1: each row by its own.", rtol=1e-3)
+
+
+class Inputs(list):
+    """A tape that keeps what went into the operations."""
+
+    def record(self, op, inputs, output):
+        self.extend(inputs)
+
+
+inputs = Inputs()
+former = plug_in(inputs)
+try:
+    standardize(pair)
+finally:
+    plug_in(former)
+rule = "With x itself, not with its array: otherwise no tape sees where the result comes from."
+expect("did x go into an operation?", any(each is pair for each in inputs), True, rule)
 
 # %% [markdown]
 # ## Look through the dispatch point
