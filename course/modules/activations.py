@@ -33,21 +33,31 @@ def collapse(w1, b1, w2, b2):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="activations-collapse"
+# Multiply $(x w_1 + b_1)\, w_2 + b_2$ out. There are three terms, and only one of them has an `x`.
+
+# %% [markdown] role="hint" exercise="activations-collapse"
+# The term with `x` gives the one weight: what stands to the right of `x`, in this order (`@` cannot be turned
+# round). The two without `x` together are the bias; `b1` comes through the second layer, too. Return both:
+# `return w, b`.
+
 # %% role="check" id="check-activations-collapse" exercise="activations-collapse" points=2
 from tinytorch import Tensor, randn
 from tinytorch.checking import expect
 
+w, b = collapse(Tensor([[2.0]]), Tensor([3.0]), Tensor([[5.0]]), Tensor([7.0]))
+expect("w for w1 = [[2]], w2 = [[5]]", w, np.array([[10.0]]), "(2x + 3) * 5 + 7 = 10x + 22")
+expect("b for b1 = [3], w2 = [[5]], b2 = [7]", b, np.array([22.0]), "(2x + 3) * 5 + 7 = 10x + 22")
+swap, scale = Tensor([[0.0, 1], [1, 0]]), Tensor([[2.0, 0], [0, 3]])
+w, b = collapse(swap, Tensor([1.0, 1]), scale, Tensor([0.0, 0]))
+tried = "'swap the two inputs, add 1', then 'the first times 2, the second times 3': "
+expect(tried + "w", w, np.array([[0.0, 3], [2, 0]]), "First w1, then w2: the order counts.")
+expect(tried + "b", b, np.array([2.0, 3]), "b1 goes through the second layer.")
 w1, b1, w2, b2 = randn(4, 6), randn(6), randn(6, 3), randn(3)
 w, b = collapse(w1, b1, w2, b2)
 x = randn(5, 4)
-expect(
-    "x @ w + b",
-    x @ w + b,
-    ((x @ w1 + b1) @ w2 + b2).numpy(),
-    "(x w1 + b1) w2 + b2, multiplied out",
-    rtol=1e-3,
-    atol=1e-4,
-)
+both = ((x @ w1 + b1) @ w2 + b2).numpy()
+expect("x @ w + b, random", x @ w + b, both, "(x w1 + b1) w2 + b2, multiplied out", rtol=1e-3, atol=1e-4)
 
 # %% [markdown]
 # So a stack of linear layers is one linear layer, and a line is all that it can draw. A bend between them
@@ -74,6 +84,14 @@ class ReLU(Op):
         ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="activations-relu"
+# For each element the larger one of two numbers: which two? numpy has a function for that.
+
+# %% [markdown] role="hint" exercise="activations-relu"
+# `np.maximum` compares element by element and gives a new array (`np.max` is something else: the largest of
+# all). `np.where(x > 0, ..., ...)` does it, too.
+
+
 # %% role="given" id="activations-relu-function"
 def relu(x):
     """max(x, 0)"""
@@ -81,10 +99,14 @@ def relu(x):
 
 
 # %% role="check" id="check-activations-relu" exercise="activations-relu" points=1
+expect("relu(-7.)", relu(Tensor(-7.0)), np.float32(0), "Negative becomes 0.")
+expect("relu(3.)", relu(Tensor(3.0)), np.float32(3), "Positive stays.")
 t = Tensor([-2.0, -0.5, 0.0, 3.0])
 expect("relu([-2, -0.5, 0, 3])", relu(t), np.array([0.0, 0, 0, 3]), "Negative becomes 0, the rest stays.")
 expect("the input, afterwards", t, np.array([-2, -0.5, 0, 3]), "An operation never changes its input.")
-expect("relu(-7.)", relu(Tensor(-7.0)), np.float32(0), "Works for a single number too.")
+t = Tensor([1.0, 2.0])
+relu(t).numpy()[0] = 9
+expect("the input [1, 2], after its relu was changed", t, np.array([1.0, 2]), "A new array, always.")
 
 # %% [markdown]
 # ## Sigmoid and tanh
@@ -138,6 +160,15 @@ class Tanh(Op):
         ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="activations-sigmoid"
+# With `z = np.exp(-np.abs(x))`, what is $e^{-x}$ for an `x` that is not negative? And what is $e^{x}$ for one
+# that is?
+
+# %% [markdown] role="hint" exercise="activations-sigmoid"
+# So $\sigma(x)$ is $1 / (1 + z)$ on the right and $z / (1 + z)$ on the left. The denominator is the same;
+# `np.where(condition, a, b)` chooses the numerator for each element. For tanh numpy has the function.
+
+
 # %% role="given" id="activations-sigmoid-function"
 def sigmoid(x):
     """1 / (1 + exp(-x))"""
@@ -150,33 +181,22 @@ def tanh(x):
 
 
 # %% role="check" id="check-activations-sigmoid" exercise="activations-sigmoid" points=3
+expect("sigmoid(0)", sigmoid(Tensor(0.0)), np.float32(0.5), "1 / (1 + 1)")
 t = Tensor([-1.0, 0.0, 2.0])
 expect("sigmoid([-1, 0, 2])", sigmoid(t), np.array([0.26894142, 0.5, 0.880797]), "1 / (1 + exp(-x))")
+far = Tensor([-1000.0, 1000.0])
+expect("sigmoid([-1000, 1000])", sigmoid(far), np.array([0.0, 1]), "Never exp of a positive number.")
+tiny = np.float32(1.928749e-22)
+expect("sigmoid(-50)", sigmoid(Tensor(-50.0)), tiny, "Small, but not 0: use the formula for x < 0.", atol=0)
+expect("tanh(0)", tanh(Tensor(0.0)), np.float32(0), "As far above as below.")
+rule = "The hyperbolic tangent is odd: tanh(-x) = -tanh(x)."
+expect("tanh([-1, 0, 2])", tanh(t), np.array([-0.7615942, 0, 0.9640276]), rule)
+expect("tanh([-1000, 1000])", tanh(far), np.array([-1.0, 1]), "Far away it is -1 or 1, never nan.")
+small = np.float32(1e-5)
 expect(
-    "sigmoid([-1000, 1000])",
-    sigmoid(Tensor([-1000.0, 1000.0])),
-    np.array([0.0, 1]),
-    "Never exp of a positive number.",
+    "tanh(0.00001)", tanh(Tensor(small)), small, "Near 0 it is x itself, to all digits.", rtol=1e-4, atol=0
 )
-expect(
-    "sigmoid(-50)",
-    sigmoid(Tensor(-50.0)),
-    np.float32(1.928749e-22),
-    "Small, but not 0: use the formula for x < 0.",
-    atol=0,
-)
-expect(
-    "tanh([-1, 0, 2])",
-    tanh(t),
-    np.array([-0.7615942, 0, 0.9640276]),
-    "The hyperbolic tangent is odd: tanh(-x) = -tanh(x).",
-)
-expect(
-    "tanh([-1000, 1000])",
-    tanh(Tensor([-1000.0, 1000.0])),
-    np.array([-1.0, 1]),
-    "Far away it is -1 or 1, never nan.",
-)
+expect("the input, afterwards", t, np.array([-1.0, 0, 2]), "An operation never changes its input.")
 
 # %% [markdown]
 # ## GELU
@@ -228,6 +248,14 @@ class GELU(Op):
         ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="activations-gelu"
+# Two cases, by `self.approximate`. The first formula is one short line, because Φ is given as `normal_cdf`.
+
+# %% [markdown] role="hint" exercise="activations-gelu"
+# The second, from the inside: the polynomial `x + 0.044715 * x * x * x`, times `np.sqrt(2 / np.pi)`, in
+# `np.tanh(...)`, plus 1, times `0.5 * x`. Look at the brackets: the root multiplies the whole polynomial.
+
+
 # %% role="given" id="activations-gelu-function"
 def gelu(x, approximate="none"):
     """x times the probability that a normal random number is smaller than x"""
@@ -235,22 +263,21 @@ def gelu(x, approximate="none"):
 
 
 # %% role="check" id="check-activations-gelu" exercise="activations-gelu" points=2
-t = Tensor([-2.0, -0.5, 0.0, 1.0, 3.0])
-exact, close = (
-    np.array([-0.04550026, -0.15426877, 0, 0.8413447, 2.9959502]),
-    np.array([-0.0454023, -0.15428599, 0, 0.841192, 2.9963627]),
-)
-expect("gelu([-2, -0.5, 0, 1, 3])", gelu(t), exact, "x times normal_cdf(x)", atol=2e-6)
-expect(
-    "gelu(..., approximate='tanh')",
-    gelu(t, approximate="tanh"),
-    close,
-    "The second formula, with 0.044715 x^3",
-    atol=2e-6,
-)
-expect(
-    "gelu([-1000, 1000])", gelu(Tensor([-1000.0, 1000.0])), np.array([0.0, 1000]), "Far left 0, far right x."
-)
+t, far = Tensor([-2.0, -0.5, 0.0, 1.0, 3.0]), Tensor([-1000.0, 1000.0])
+exact = np.array([-0.04550026, -0.15426877, 0, 0.8413447, 2.9959502])
+close = np.array([-0.0454023, -0.15428599, 0, 0.841192, 2.9963627])
+for approximate, wanted, rule in [
+    ("none", exact, "x times normal_cdf(x)"),
+    ("tanh", close, "The second formula, with 0.044715 x^3"),
+]:
+    tried = f"approximate={approximate!r}"
+    one = gelu(Tensor(1.0), approximate)
+    expect(f"gelu(1, {tried})", one, wanted[3], rule, atol=2e-6)
+    expect(f"gelu([-2, -0.5, 0, 1, 3], {tried})", gelu(t, approximate), wanted, rule, atol=2e-6)
+    ends = gelu(far, approximate)
+    expect(f"gelu([-1000, 1000], {tried})", ends, np.array([0.0, 1000]), "Far left 0, far right x.")
+expect("gelu(1)", gelu(Tensor(1.0)), exact[3], "Without a word, the exact one.", atol=2e-6)
+expect("the input, afterwards", t, np.array([-2, -0.5, 0, 1, 3]), "An operation never changes its input.")
 
 # %% [markdown]
 # ## How they look
@@ -324,6 +351,18 @@ class LogSoftmax(Op):
         ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="activations-softmax"
+# Both begin alike: subtract from `x` its largest number along `self.dim`. From then on `exp` is harmless.
+
+# %% [markdown] role="hint" exercise="activations-softmax"
+# `x.max(axis=self.dim, keepdims=True)`, and the sum with the same two arguments: so both broadcast against
+# `x`, whichever dimension it is. Softmax is the `exp` divided by its sum.
+
+# %% [markdown] role="hint" exercise="activations-softmax"
+# `LogSoftmax`: keep the shifted numbers in a variable. From them subtract `np.log` of the sum of their
+# `np.exp`. There is no division, and no logarithm of a probability.
+
+
 # %% role="given" id="activations-softmax-function"
 def softmax(x, dim):
     """exp(x) / sum(exp(x)) along dim"""
@@ -336,37 +375,48 @@ def log_softmax(x, dim):
 
 
 # %% role="check" id="check-activations-softmax" exercise="activations-softmax" points=4
-t = Tensor([[0.0, np.log(3.0)], [5.0, 5.0]])
-expect(
-    "softmax([[0, ln 3], [5, 5]], dim=1)",
-    softmax(t, dim=1),
-    np.array([[0.25, 0.75], [0.5, 0.5]]),
-    "e^0 = 1 against e^(ln 3) = 3.",
-)
-expect(
-    "its columns' sums with dim=0",
-    softmax(t, dim=0).sum(dim=0),
-    np.array([1.0, 1]),
-    "Along dim the probabilities add up to 1.",
-)
-expect(
-    "softmax([0, 1000])",
-    softmax(Tensor([0.0, 1000.0]), dim=0),
-    np.array([0.0, 1]),
-    "Subtract the largest before exp.",
-)
-expect(
-    "log_softmax([[0, ln 3], ...])",
-    log_softmax(t, dim=-1),
-    np.log([[0.25, 0.75], [0.5, 0.5]]),
-    "The logarithm of softmax.",
-)
-expect(
-    "log_softmax([0, 1000])",
-    log_softmax(Tensor([0.0, 1000.0]), dim=0),
-    np.array([-1000.0, 0]),
-    "Multiplied out, nothing underflows.",
-)
+expect("softmax([5])", softmax(Tensor([5.0]), dim=0), np.array([1.0]), "Alone, it is certain.")
+three = np.log(3.0)
+one = Tensor([0.0, three])
+expect("softmax([0, ln 3])", softmax(one, dim=0), np.array([0.25, 0.75]), "e^0 = 1 against e^(ln 3) = 3.")
+rows, columns = Tensor([[0.0, three], [5.0, 5.0]]), Tensor([[0.0, 5.0], [three, 5.0]])
+p = np.array([[0.25, 0.75], [0.5, 0.5]])
+expect("softmax([[0, ln 3], [5, 5]], dim=1)", softmax(rows, dim=1), p, "Each row for itself.")
+expect("softmax([[0, 5], [ln 3, 5]], dim=0)", softmax(columns, dim=0), p.T, "Each column for itself.")
+expect("softmax([[0, ln 3], [5, 5]], dim=-1)", softmax(rows, dim=-1), p, "-1 is the last dimension.")
+far = Tensor([0.0, 1000.0])
+expect("softmax([0, 1000])", softmax(far, dim=0), np.array([0.0, 1]), "Subtract the largest before exp.")
+apart = Tensor([[1000.0, 1000.0], [-1000.0, -1000.0]])
+tried = "softmax([[1000, 1000], [-1000, -1000]], dim=1)"
+expect(tried, softmax(apart, dim=1), np.full((2, 2), 0.5), "From each row subtract its own largest.")
+expect("log_softmax([5])", log_softmax(Tensor([5.0]), dim=0), np.array([0.0]), "log 1")
+expect("log_softmax([0, ln 3])", log_softmax(one, dim=0), np.log([0.25, 0.75]), "The logarithm of softmax.")
+tried = "log_softmax([[0, ln 3], [5, 5]], dim=-1)"
+expect(tried, log_softmax(rows, dim=-1), np.log(p), "Each row for itself.")
+tried = "log_softmax([[0, 5], [ln 3, 5]], dim=0)"
+expect(tried, log_softmax(columns, dim=0), np.log(p.T), "Each column for itself.")
+tried = "log_softmax([0, 1000])"
+expect(tried, log_softmax(far, dim=0), np.array([-1000.0, 0]), "Multiplied out, nothing underflows.")
+expect("the input, afterwards", far, np.array([0.0, 1000]), "An operation never changes its input.")
+
+# %% [markdown] role="question" id="activations-why-maximum" points=2
+# ### Question: why the largest? (In your own words, 2 points, marked by a person.)
+#
+# `Softmax.forward` subtracts the largest number along `dim` before it takes `exp`. Show that this changes no
+# probability, and say what would come out without it, for which logits. Then: why the *largest*? A classmate
+# subtracts the mean of each row; another one the largest number of the whole batch. What can go wrong for
+# each? (Try it: `np.exp` of a float32 array.)
+#
+# ### BEGIN RUBRIC
+# - 1 point: $e^{x_i - m} = e^{x_i} e^{-m}$; the factor $e^{-m}$ stands above and below the line and cancels.
+#   Without it a logit above about 88 gives `exp` = inf, and inf / inf = nan; if all are below about -104,
+#   every `exp` is 0, and 0 / 0 = nan. Half a point for the cancelling, half for what breaks (one of the two
+#   sides is enough).
+# - 1 point: with the row's own largest every exponent is at most 0, so nothing overflows, and one of them is
+#   exactly 0, so the sum is at least 1, never 0. The mean: a number far above it still overflows (0, 0, 0,
+#   400: 300 above the mean). The batch's largest: a row far below it underflows as a whole, and is 0 / 0.
+#   Half a point for each.
+# ### END RUBRIC
 
 # %% [markdown]
 # ## What it costs
