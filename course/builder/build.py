@@ -142,12 +142,12 @@ def _write(
         _put(work / "student" / f"{slug}.ipynb", notebook.dumps(student))
         _put(work / "instructor" / f"{slug}.ipynb", notebook.dumps(notebook.instructor(slug, track, cells)))
         _put(package / f"{slug}.py", _reference(slug, student, cells))
-    for stop in manifest.track(track).stops:
-        if stop.milestone.available:
-            name = f"{stop.milestone.slug}.py"
-            cleared, solved = script(course / "milestones" / name)
-            _put(work / "student" / "milestones" / name, cleared)
-            _put(work / "instructor" / "milestones" / name, solved)
+    # Those of other tracks too: a class that changes its track keeps what it has done.
+    for milestone in (each for each in manifest.milestones.values() if each.available):
+        name = f"{milestone.slug}.py"
+        cleared, solved = script(course / "milestones" / name)
+        _put(work / "student" / "milestones" / name, cleared)
+        _put(work / "instructor" / "milestones" / name, solved)
     _put(work / "student" / "hints.json", notebook.dumps(_hints(sources)))
     _put(work / "course.json", notebook.dumps(_manifest_json(manifest, track, sources)))
 

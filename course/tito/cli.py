@@ -121,7 +121,7 @@ def _milestone(where: Places, given: argparse.Namespace) -> int:
         case "info":
             return milestone.info(where, slug)
         case "run":
-            return milestone.run(where, slug)
+            return milestone.run(where, slug, given.quick)
         case _:
             return milestone.submit(where, slug, not given.no_wait)
 
@@ -184,6 +184,10 @@ def _parser() -> argparse.ArgumentParser:
     for name, about in (("info", "what it asks for"), ("run", "run it"), ("submit", "hand it in")):
         action = actions.add_parser(name, help=about)
         action.add_argument("milestone", help="a slug, or its number in the list")
+        if name == "run":
+            action.add_argument(
+                "--quick", action="store_true", help="a demonstration in seconds, on small digits"
+            )
         if name == "submit":
             _add_no_wait(action)
     return parser

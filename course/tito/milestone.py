@@ -42,15 +42,16 @@ def info(where: Places, slug: str) -> int:
     return 0
 
 
-def run(where: Places, slug: str) -> int:
-    """Run a milestone's script on the student's own framework."""
+def run(where: Places, slug: str, quick: bool) -> int:
+    """Run a milestone's script on the student's own framework; its quick variant is a demonstration."""
     course = places.manifest(where)
     _require_exports(where, course, course.milestone(slug))
     script = where.milestones / f"{slug}.py"
     if not script.is_file():
         script = milestone_script(where, slug)
     environment = {**os.environ, "PYTHONPATH": str(where.work)}
-    ended = subprocess.run([sys.executable, str(script)], env=environment, check=False)  # noqa: S603 (their own)
+    command = [sys.executable, str(script), *["--quick"] * quick]
+    ended = subprocess.run(command, env=environment, check=False)  # noqa: S603 (their own)
     return ended.returncode
 
 

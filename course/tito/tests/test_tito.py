@@ -309,6 +309,8 @@ def test_milestone_runs_on_the_students_own_package_and_is_handed_in(tito, work,
         solve(work, slug)
         tito("export", slug)
     assert "nothing was learned yet" in tito("milestone", "submit", "sums")[1]
+    assert tito("milestone", "run", "sums", "--quick")[0] == 0
+    assert not (work / "milestones/sums.npz").exists()
     assert tito("milestone", "run", "sums")[0] == 0
     (work / "tinytorch/.ipynb_checkpoints").mkdir()
     (work / "tinytorch/.ipynb_checkpoints/counting-checkpoint.py").write_text("old")
