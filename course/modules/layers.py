@@ -171,6 +171,20 @@ def set_training(module, mode=True):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="layers-module"
+# `module.named_modules()` already walks the whole tree, in the right order. For each module that it meets, go
+# through `_parameters.items()`.
+
+# %% [markdown] role="hint" exercise="layers-module"
+# The path of a parameter is the module's path, a dot, and its name; for the module itself (path `""`) the
+# name alone. Put the `id(...)` of each parameter that was yielded into a set, and pass over one that is in
+# it.
+
+# %% [markdown] role="hint" exercise="layers-module"
+# `yield` stands in the inner loop: `yield path_of_the_parameter, parameter`, a pair. `set_training`: a loop
+# over `module.modules()` that sets `.training`, and afterwards `return module` (so that `model.eval()` can go
+# on).
+
 # %% role="check" id="check-layers-module" exercise="layers-module" points=3
 from tinytorch.checking import expect, expect_error
 
@@ -190,29 +204,30 @@ class Nest(Module):
         self.note = "no parameter"
 
 
-nest = Nest()
-names = [name for name, _ in nest.named_parameters()]
-expect(
-    "names in Nest",
-    names,
-    ["shift", "left.scale", "right.scale"],
-    "Its own first, then the children's, joined by dots.",
-)
+def names_of(module):
+    return [name for name, _ in named_parameters(module)]
+
+
+pair, nest, outer = Pair(), Nest(), Module()
+expect("names in an empty Module", names_of(outer), [], "Nothing was assigned, nothing is found.")
+expect("names in Pair", names_of(pair), ["scale"], "Its own: the name alone.")
+ours = all(found is pair.scale for _, found in named_parameters(pair))
+expect("is the parameter pair.scale itself?", ours, True, "Pairs of (path, parameter).")
+names = ["shift", "left.scale", "right.scale"]
+expect("names in Nest", names_of(nest), names, "Its own first, then the children's, joined by dots.")
+outer.nest = nest
+names = ["nest.shift", "nest.left.scale", "nest.right.scale"]
+expect("names in a module with Nest in it", names_of(outer), names, "However deep.")
 nest.right.scale = nest.left.scale
-names = [name for name, _ in nest.named_parameters()]
-expect(
-    "names with a shared parameter",
-    names,
-    ["shift", "left.scale"],
-    "One parameter, one name: where it is met first.",
-)
-expect(
-    "modes after eval()",
-    [m.training for m in nest.eval().modules()],
-    [False] * 3,
-    "All modules below change their mode too.",
-)
-expect("modes after train()", [m.training for m in nest.train().modules()], [True] * 3, "And back.")
+rule = "One parameter, one name: where it is met first."
+expect("names with a shared parameter", names_of(nest), ["shift", "left.scale"], rule)
+returned = set_training(pair, False)
+expect("pair.training after set_training(pair, False)", pair.training, False, "It sets `training`.")
+expect("does it return the module?", returned is pair, True, "`return module`")
+modes = [each.training for each in set_training(outer, False).modules()]
+expect("the four modes after set_training(outer, False)", modes, [False] * 4, "All modules below, too.")
+modes = [each.training for each in set_training(outer, True).modules()]
+expect("and after set_training(outer, True)", modes, [True] * 4, "And back.")
 
 # %% [markdown]
 # ## Linear
@@ -260,6 +275,19 @@ class Affine(Op):
         ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="layers-linear"
+# `rand` gives [0, 1). What do you do to it to get [-1, 1), and then [-bound, bound)? And remember that only a
+# `Parameter` is trained.
+
+# %% [markdown] role="hint" exercise="layers-linear"
+# Times 2, minus 1, times `bound`; `Parameter(...)` around all of it. `Affine`: `weight` has one row for each
+# output, and `x` one number for each input in its last dimension, so the weight must be turned: `.T`.
+
+# %% [markdown] role="hint" exercise="layers-linear"
+# `x @ weight.T` is a new array, and yours: `+=` may add the bias to it, but only if there is one. (`+=` on
+# `x` or `weight` would change an input.)
+
+
 # %% role="given" id="layers-linear-class"
 def linear(x, weight, bias=None):
     """x @ weight.T + bias"""
@@ -286,30 +314,27 @@ class Linear(Module):
 
 
 # %% role="check" id="check-layers-linear" exercise="layers-linear" points=4
-layer = Linear(2, 3)
-expect("Linear(2, 3).weight", layer.weight.shape, (3, 2), "One row for each output: (out, in).")
-expect("type of its weight", type(layer.weight).__name__, "Parameter", "Only a Parameter is trained.")
-layer.weight, layer.bias = Parameter([[1.0, 0], [0, 1], [1, 1]]), Parameter([10.0, 20, 30])
-expect(
-    "linear([[1, 2]])",
-    layer(Tensor([[1.0, 2.0]])),
-    np.array([[11.0, 22, 33]]),
-    "Row i of the weight times x, plus bias i.",
-)
-expect(
-    "a batch of batches",
-    layer(Tensor(np.ones((4, 5, 2)))).shape,
-    (4, 5, 3),
-    "Only the last dimension changes.",
-)
-expect(
-    "without bias", linear(Tensor([1.0, 2.0]), layer.weight), np.array([1.0, 2, 3]), "No bias, nothing added."
-)
+x, weight, bias = Tensor([5.0]), Tensor([[2.0]]), Tensor([3.0])
+expect("linear([5], weight [[2]])", linear(x, weight), np.array([10.0]), "5 * 2; no bias, nothing added.")
+expect("linear([5], weight [[2]], bias [3])", linear(x, weight, bias), np.array([13.0]), "5 * 2 + 3")
+weight, x, tried = Tensor([[1.0, 2], [3, 4]]), Tensor([1.0, 10]), "linear([1, 10], weight [[1, 2], [3, 4]])"
+expect(tried, linear(x, weight), np.array([21.0, 43]), "Output i: row i of the weight times x.")
+weight, bias = Tensor([[1.0, 0], [0, 1], [1, 1]]), Tensor([10.0, 20, 30])
+y = linear(Tensor([[1.0, 2.0]]), weight, bias)
+expect("linear([[1, 2]], weight (3, 2))", y, np.array([[11.0, 22, 33]]), "A batch of one, plus bias i.")
+shape = linear(ones(4, 5, 2), weight, bias).shape
+expect("its shape for x of (4, 5, 2)", shape, (4, 5, 3), "Only the last dimension changes.")
+expect("the bias, afterwards", bias, np.array([10.0, 20, 30]), "An operation never changes its inputs.")
+
+one = uniform_parameter(0.0, 1)
+expect("uniform_parameter(0., 1)", one, np.zeros(1), "Between -0 and 0 there is only 0.")
+expect("its type", type(one).__name__, "Parameter", "Only a Parameter is trained.")
+expect("uniform_parameter(1., 3, 2).shape", uniform_parameter(1.0, 3, 2).shape, (3, 2), "The sizes as given.")
+expect("Linear(2, 3).weight.shape", Linear(2, 3).weight.shape, (3, 2), "One row for each output: (out, in).")
 numbers = Linear(25, 400).weight.numpy()
-ends = np.array([numbers.min(), numbers.max()])
-expect(
-    "smallest and largest weight of Linear(25, 400)", ends, np.array([-0.2, 0.2]), "1 / sqrt(25)", atol=0.01
-)
+ends, rule = np.array([numbers.min(), numbers.max()]), "1 / sqrt(25), to both sides"
+expect("smallest and largest weight of Linear(25, 400)", ends, np.array([-0.2, 0.2]), rule, atol=0.002)
+expect("their mean", numbers.mean(), np.float32(0), "As many below 0 as above.", atol=0.01)
 
 # %% [markdown]
 # The experiment from the beginning again, now with layers that know how to start, for 10 inputs as for
@@ -347,6 +372,43 @@ plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
+# And why random at all? A number that is neither too small nor too large would do as well, or not? Here 32
+# neurons look at 64 samples, once with Linear's own start, once with the same number everywhere:
+
+# %%
+samples = randn(64, 100)
+for name in ("random", "all equal"):
+    layer = Linear(100, 32)
+    if name == "all equal":
+        layer.weight.numpy()[...] = 0.05
+        layer.bias.numpy()[...] = 0.05
+    answers = relu(layer(samples)).numpy()
+    apart = np.ptp(answers, axis=1).max()
+    print(f"{name:10} the answers of two of the neurons differ by {apart:.4f} at most")
+
+# %% [markdown] role="question" id="layers-why-random" points=2
+# ### Question: why random? (In your own words, 2 points, marked by a person.)
+#
+# You will soon train: each weight is then changed by two things only, what came in through it, and what its
+# neuron's answer did to the result. Suppose all weights of a network start equal, within each layer. What do
+# its 32 hidden neurons compute before the first such change, what after it, and what after a thousand? What
+# is a layer of 32 worth then? And if the start is random: what does the *size* of the numbers decide, and why
+# does the bound have `in_features` in it?
+#
+# ### BEGIN RUBRIC
+# - 1 point: symmetry. All neurons of the layer get the same inputs and have the same weights, so they give
+#   the same answer, and the next layer uses them with equal weights too. So both things that change a weight
+#   are the same for all of them: they get the same change, and are equal again, after each step. 32 neurons
+#   are worth one. Random numbers make them different from the start. Half a point for 'they compute the same'
+#   without 'and so they are changed alike'.
+# - 1 point: size. Each output is a sum of `in_features` terms, and the spread of such a sum grows with the
+#   root of their number. Too small a factor and the signal (later the gradient) fades from layer to layer,
+#   too large and it grows without bound, as the plot shows. A bound with 1 / sqrt(in_features) makes what
+#   happens independent of the width (what is left is a constant: He's suits ReLU). Half a point without
+#   `in_features`.
+# ### END RUBRIC
+
+# %% [markdown]
 # ## Activations as layers, and Flatten
 #
 # Your activations are functions. To stand in a list of layers they need the dress of a `Module`; that is
@@ -366,6 +428,19 @@ def flattened_shape(shape, start_dim=1, end_dim=-1):
     start, end = start_dim % len(shape), end_dim % len(shape)
     return (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
     ### END SOLUTION
+
+
+# %% [markdown] role="hint" exercise="layers-flatten"
+# The result has three parts: the sizes before `start_dim` as they are, one product, and the sizes after
+# `end_dim` as they are.
+
+# %% [markdown] role="hint" exercise="layers-flatten"
+# Make both dimensions positive first: `start_dim % len(shape)` turns -1 into the last one. A slice ends
+# *before* its second number, so 'both included' needs a `+ 1`. `math.prod` multiplies.
+
+# %% [markdown] role="hint" exercise="layers-flatten"
+# `(*before, product, *after)` puts a tuple together; `before` and `after` are slices of the shape, `product`
+# is `math.prod` of the slice between them.
 
 
 # %% role="given" id="layers-shapes"
@@ -435,31 +510,20 @@ class LogSoftmax(Module):
 
 
 # %% role="check" id="check-layers-flatten" exercise="layers-flatten" points=2
-expect(
-    "flattened_shape((2, 3, 4, 5))", flattened_shape((2, 3, 4, 5)), (2, 60), "All but the batch: 3 * 4 * 5."
-)
-expect(
-    "flattened_shape((2, 3, 4, 5), 0, 1)",
-    flattened_shape((2, 3, 4, 5), 0, 1),
-    (6, 4, 5),
-    "0 to 1, both included: 2 * 3.",
-)
-expect(
-    "flattened_shape((2, 3, 4), -2, -1)",
-    flattened_shape((2, 3, 4), -2, -1),
-    (2, 12),
-    "-2 is the last but one.",
-)
-expect(
-    "flattened_shape((0, 3, 4))", flattened_shape((0, 3, 4)), (0, 12), "An empty batch keeps its features."
-)
+for given, wanted, rule in [
+    (((2, 3),), (2, 3), "All but the batch: one dimension stays one."),
+    (((2, 3, 4),), (2, 12), "All but the batch: 3 * 4."),
+    (((3, 4), 0), (12,), "From dimension 0 on: all."),
+    (((2, 3, 4), 0, 1), (6, 4), "0 to 1, both included: 2 * 3."),
+    (((2, 3, 4), 1, 1), (2, 3, 4), "1 to 1: nothing changes."),
+    (((2, 3, 4), -2, -1), (2, 12), "-2 is the last but one."),
+    (((2, 3, 4, 5), 1, 2), (2, 12, 5), "1 to 2, both included: 3 * 4."),
+    (((0, 3, 4),), (0, 12), "An empty batch keeps its features."),
+]:
+    expect(f"flattened_shape({', '.join(map(str, given))})", flattened_shape(*given), wanted, rule)
 images = Tensor(np.arange(8).reshape(2, 2, 2))
-expect(
-    "Flatten()(2 images)",
-    Flatten()(images),
-    np.arange(8.0).reshape(2, 4),
-    "One row for each image, in the same order.",
-)
+rule = "One row for each image, in the same order."
+expect("Flatten()(2 images)", Flatten()(images), np.arange(8.0).reshape(2, 4), rule)
 
 # %% [markdown]
 # ## Dropout
@@ -491,6 +555,19 @@ def dropout(x, p=0.5, training=True):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="layers-dropout"
+# Settle the edges first, one `if` each: a `p` that is no probability, not training or `p = 0`, `p = 1`. Each
+# returns or raises, so what follows need not think of them.
+
+# %% [markdown] role="hint" exercise="layers-dropout"
+# `rand(*x.shape).numpy() >= p` is True where an element stays. Divided by `1 - p` it is the factor for each
+# element: 0, or 1 / (1 - p).
+
+# %% [markdown] role="hint" exercise="layers-dropout"
+# The factors are an array of numpy; make a tensor of them (`from_numpy`) and multiply `x` by it, so that a
+# tape can watch. For `p = 1` multiply `x` by 0.
+
+
 # %% role="given" id="layers-dropout-class"
 class Dropout(Module):
     """While training, each element is 0 with probability p; the others are divided by 1 - p."""
@@ -507,29 +584,25 @@ class Dropout(Module):
 
 
 # %% role="check" id="check-layers-dropout" exercise="layers-dropout" points=3
-x = ones(10_000)
+x = Tensor([1.0, 2.0])
+expect("dropout([1, 2], training=False)", dropout(x, training=False), np.array([1.0, 2]), "Nothing happens.")
+expect("dropout([1, 2], p=0)", dropout(x, p=0.0), np.array([1.0, 2]), "With p = 0 nothing is dropped.")
+expect("dropout([1, 2], p=1)", dropout(x, p=1.0), np.zeros(2), "p = 1 drops everything: 0, not nan.")
+for p, training in [(1.5, True), (-0.5, True), (1.5, False)]:
+    tried = f"dropout(x, p={p}, training={training})"
+    expect_error(tried, ValueError, lambda p=p, t=training: dropout(x, p, t), "p is a probability, always.")
+expect("Dropout(0.9).eval()([1, 2])", Dropout(0.9).eval()(x), np.array([1.0, 2]), "eval() switches it off.")
+x = ones(100, 100)
 dropped = dropout(x, p=0.25).numpy()
-expect(
-    "the values of dropout(ones, p=0.25)",
-    np.unique(dropped),
-    np.array([0, 4 / 3]),
-    "Either 0 or 1 / (1 - p).",
-)
-assert abs((dropped == 0).mean() - 0.25) < 0.03, (
-    f"{(dropped == 0).mean():.1%} of the elements are 0; expected about 25%: p."
-)
-assert (dropout(x, p=0.25).numpy() != dropped).any(), (
-    "Two calls dropped the same elements; expected: chosen anew each time."
-)
-expect(
-    "dropout(x, training=False)",
-    dropout(x, training=False),
-    np.ones(10_000),
-    "When not training, nothing happens.",
-)
-expect("dropout(x, p=1)", dropout(x, p=1.0), np.zeros(10_000), "p = 1 drops everything: 0, not nan.")
-expect("Dropout in eval()", Dropout(0.9).eval()(x), np.ones(10_000), "eval() switches it off.")
-expect_error("dropout(x, p=1.5)", ValueError, lambda: dropout(x, p=1.5), "p is a probability.")
+rule = "Either 0, or divided by 1 - p: 1 / 0.75."
+expect("the values of dropout(ones, p=0.25)", np.unique(dropped), np.array([0, 4 / 3]), rule)
+share = (dropped == 0).mean()
+expect("the share of zeros", share, np.float64(0.25), "Each with probability p: about 25%.", atol=0.03)
+every = bool((dropped == 0).any(axis=0).all() and (dropped == 0).any(axis=1).all())
+expect("is something dropped in every row and column?", every, True, "Each element on its own.")
+again = bool((dropout(x, p=0.25).numpy() != dropped).any())
+expect("does a second call drop others?", again, True, "Chosen anew each time.")
+expect("x, afterwards", x, np.ones((100, 100)), "An operation never changes its input.")
 
 # %% [markdown]
 # ## Sequential
@@ -550,6 +623,14 @@ def chain(modules, x):
         x = module(x)
     return x
     ### END SOLUTION
+
+
+# %% [markdown] role="hint" exercise="layers-sequential"
+# A loop over the modules. What does the second one get?
+
+# %% [markdown] role="hint" exercise="layers-sequential"
+# In each step the module is called with `x`, and its result becomes the new `x`. After the loop (not in it)
+# `x` is returned.
 
 
 # %% role="given" id="layers-sequential-class"
@@ -576,22 +657,22 @@ class Sequential(Module):
 
 
 # %% role="check" id="check-layers-sequential" exercise="layers-sequential" points=2
-double, plus = Linear(1, 1), Linear(1, 1)
-double.weight, double.bias = Parameter([[2.0]]), Parameter([0.0])
-plus.weight, plus.bias = Parameter([[1.0]]), Parameter([3.0])
-expect(
-    "double, then plus 3, of [5]",
-    Sequential(double, plus)(Tensor([5.0])),
-    np.array([13.0]),
-    "5 * 2 = 10, then 10 + 3.",
-)
-expect(
-    "plus 3, then double, of [5]",
-    Sequential(plus, double)(Tensor([5.0])),
-    np.array([16.0]),
-    "The order counts: (5 + 3) * 2.",
-)
-expect("Sequential()(x)", Sequential()(Tensor([5.0])), np.array([5.0]), "No layers: nothing happens.")
+def double(x):
+    return x * 2
+
+
+def plus(x):
+    return x + 3
+
+
+expect("chain([], 5)", chain([], 5), np.array(5), "No modules: x itself.")
+expect("chain([double], 5)", chain([double], 5), np.array(10), "5 * 2")
+expect("chain([double, plus], 5)", chain([double, plus], 5), np.array(13), "5 * 2 = 10, then 10 + 3.")
+expect("chain([plus, double], 5)", chain([plus, double], 5), np.array(16), "The order counts: (5 + 3) * 2.")
+expect("chain([plus, plus, double], 5)", chain([plus, plus, double], 5), np.array(22), "(5 + 3 + 3) * 2")
+model, x = Sequential(Linear(2, 3), ReLU(), Linear(3, 1)), Tensor([[1.0, -2.0]])
+by_hand = linear(relu(linear(x, model[0].weight, model[0].bias)), model[2].weight, model[2].bias)
+expect("Sequential(Linear, ReLU, Linear)(x)", model(x), by_hand.numpy(), "One after the other.")
 
 # %% [markdown]
 # ## Saving and loading
@@ -641,42 +722,74 @@ def load_state_dict(module, state, strict=True):
     ### END SOLUTION
 
 
+# %% [markdown] role="hint" exercise="layers-state"
+# `state_dict` is nearly your `named_parameters`: the same walk, but with the buffers after the parameters of
+# each module, and without the set of those seen.
+
+# %% [markdown] role="hint" exercise="layers-state"
+# `load_state_dict` has two parts: first look at everything, then change. Compare `state_dict(module).keys()`
+# with `state.keys()`: two differences of sets (`-`), missing and unexpected. Then the shape of each name that
+# is in both.
+
+# %% [markdown] role="hint" exercise="layers-state"
+# Collect the new arrays (`np.asarray`) in a dict while you check them. Only in a second loop write each into
+# its tensor, with `tensor.data[...] = array`. `detach()` shares its numbers with the parameter, so what
+# `state_dict(module)` gave you is the place to write to.
+
+
 # %% role="check" id="check-layers-state" exercise="layers-state" points=4
-model, other = Sequential(Linear(3, 2), ReLU(), Linear(2, 1)), Sequential(Linear(3, 2), ReLU(), Linear(2, 1))
-names = list(model.state_dict())
+def built():
+    """A module with a parameter and a buffer of its own, and a layer below."""
+    module = Module()
+    module.register_buffer("mean", Tensor([5.0, 6.0]))
+    module.scale = Parameter([[1.0, 2.0], [3.0, 4.0]])
+    module.layer = Linear(1, 1)
+    return module
+
+
+expect("names of Linear(1, 1)", list(state_dict(Linear(1, 1))), ["weight", "bias"], "Each under its name.")
+expect("names of ReLU()", list(state_dict(ReLU())), [], "It has nothing to keep.")
+model, other = built(), built()
+state = state_dict(model)
+names = ["scale", "mean", "layer.weight", "layer.bias"]
+expect("names with a buffer and a layer", list(state), names, "Parameters, then buffers, then what is below.")
+expect("scale in the state", state["scale"], np.array([[1.0, 2], [3, 4]]), "Its numbers.")
+expect("mean in the state", state["mean"], np.array([5.0, 6]), "Its numbers.")
+expect("does its scale require a gradient?", state["scale"].requires_grad, False, "Detached.")
+
+held = other.scale.numpy()
+new = {"scale": Tensor([[9.0, 8], [7, 6]]), "mean": np.array([4.0, 3])}
+new |= {"layer.weight": np.array([[2.0]]), "layer.bias": Tensor([1.0])}
+load_state_dict(other, new)
+expect("scale, after loading", other.scale, np.array([[9.0, 8], [7, 6]]), "The new numbers.")
+expect("mean, after loading", other.mean, np.array([4.0, 3]), "Buffers, too.")
+expect("layer(5), after loading", other.layer(Tensor([5.0])), np.array([11.0]), "5 * 2 + 1")
+expect("the same array as before?", other.scale.numpy() is held, True, "Fill it in place: array[...] = new.")
+new["scale"].data[...] = 0
 expect(
-    "names of the state",
-    names,
-    ["0.weight", "0.bias", "2.weight", "2.bias"],
-    "Path and name; a layer without parameters has none.",
+    "scale, after the state was changed", other.scale.numpy()[0, 0], np.float32(9), "A copy of the numbers."
 )
-held, before = other[0].weight, other[0].weight.numpy()
-other.load_state_dict(model.state_dict())
-x = Tensor(np.arange(6.0).reshape(2, 3))
-expect(
-    "the other model's output, after loading",
-    other(x),
-    model(x).numpy(),
-    "The same numbers, the same output.",
-)
-in_place = held is other[0].weight and before is held.numpy()
-assert in_place, "The array was replaced; expected: filled in place, with array[...] = new."
-model[0].weight.numpy()[...] = 0
-assert other[0].weight.numpy().any(), (
-    "The two models share their memory now; expected: a copy of the numbers."
-)
-expect_error(
-    "a name is missing", KeyError, lambda: other.load_state_dict({}), "strict: every name must be there."
-)
-wrong = {**model.state_dict(), "0.weight": np.zeros((2, 2))}
-expect_error(
-    "another shape",
-    ValueError,
-    lambda: other.load_state_dict(wrong),
-    "Shapes must be equal, even if they would broadcast.",
-)
-other.load_state_dict({"2.bias": np.array([7.0]), "more": np.zeros(1)}, strict=False)
-expect("2.bias after strict=False", other[2].bias, np.array([7.0]), "strict=False takes what fits.")
+
+for tried, change in [
+    ("a name is missing", lambda state: state.pop("layer.bias")),
+    ("a name is unexpected", lambda state: state.update(more=np.zeros(1))),
+]:
+    wrong = {**new, "scale": np.zeros((2, 2))}
+    change(wrong)
+    expect_error(tried, KeyError, lambda w=wrong: load_state_dict(other, w), "strict: exactly these names.")
+for tried, name, shape in [
+    ("mean of shape (1,) for (2,)", "mean", (1,)),
+    ("mean of shape (1, 2) for (2,)", "mean", (1, 2)),
+    ("layer.bias of shape (2,) for (1,)", "layer.bias", (2,)),
+]:
+    wrong, rule = {**new, name: np.zeros(shape)}, "Shapes must be equal, even if they would broadcast."
+    expect_error(tried, ValueError, lambda w=wrong: load_state_dict(other, w), rule)
+    expect_error(f"{tried}, strict=False", ValueError, lambda w=wrong: load_state_dict(other, w, False), rule)
+rule = "Nothing is changed before everything is checked."
+expect("scale, after all that was refused", other.scale.numpy()[0, 0], np.float32(9), rule)
+load_state_dict(other, {"layer.bias": np.array([7.0]), "more": np.zeros(1)}, strict=False)
+expect("layer.bias after strict=False", other.layer.bias, np.array([7.0]), "strict=False takes what fits.")
+expect("scale after strict=False", other.scale.numpy()[0, 0], np.float32(9), "The others stay as they are.")
 
 # %% [markdown]
 # A trap that PyTorch has too: `state_dict()` does not copy. It shows the very numbers that go on being
