@@ -27,7 +27,7 @@ from tinytorch.data import Compose, DataLoader, Normalize, RandomCrop, RandomHor
 from tinytorch.nn import BatchNorm2d, Conv2d, CrossEntropyLoss, Flatten, Linear, MaxPool2d, ReLU, Sequential
 from tinytorch.optim import SGD
 
-EPOCHS = 6
+EPOCHS = 8
 BATCH = 128
 PEAK = 0.1  # the largest learning rate
 # Brings pixels of 0 to 255 to about mean 0 and deviation 1, channel by channel; by the number of channels.
