@@ -163,3 +163,12 @@ def test_solutions_are_marked_in_exercises_only():
             if cell.role == "exercise":
                 assert "raise NotImplementedError" in cell.cleared()
                 ast.parse(cell.cleared())
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_each_exercise_has_hints_and_each_module_a_question_or_two(slug):
+    hinted = [cell.exercise for cell in cells(slug) if cell.role == "hint"]
+    for cell in cells(slug):
+        if cell.role == "exercise":
+            assert hinted.count(cell.id) in (2, 3), f"{cell.id} has {hinted.count(cell.id)} hints"
+    assert sum(cell.role == "question" for cell in cells(slug)) in (1, 2)
