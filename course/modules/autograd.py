@@ -1262,7 +1262,9 @@ plt.legend()
 plt.show()
 
 # %% [markdown] role="question" id="autograd-why-vanish" points=2
-# ### Question: where does the gradient go? (In your own words, 2 points, marked by a person.)
+# ### Question: where does the gradient go?
+#
+# *In your own words; 2 points, marked by a person.*
 #
 # Why does the gradient vanish here, on its way through the sigmoids? Explain from the rules
 # that you wrote: what happens to it at each layer, how large is that at best, and what does it mean for the

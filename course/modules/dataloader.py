@@ -88,7 +88,9 @@ print(
 )
 
 # %% [markdown] role="question" id="dataloader-why-batches" points=2
-# ### Question: where does the time go? (In your own words, 2 points, marked by a person.)
+# ### Question: where does the time go?
+#
+# *In your own words; 2 points, marked by a person.*
 #
 # Take your own numbers from above. Of the time that the MLP saves for each image when it goes from one image
 # to 512 at once, how much is Python's work, which is now shared, and how much is the weights' way through

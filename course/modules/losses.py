@@ -491,7 +491,9 @@ plt.show()
 # pulls with full force until the answer is right, and lets go gently.
 
 # %% [markdown] role="question" id="losses-why-cancels" points=2
-# ### Question: what cancels? (In your own words, 2 points, marked by a person.)
+# ### Question: what cancels?
+#
+# *In your own words; 2 points, marked by a person.*
 #
 # A network for yes or no ends with a sigmoid. For one sample its logit is 20, but the truth is 0. Student A
 # trains with the squared error of the sigmoid's output, student B with binary cross-entropy with logits. With

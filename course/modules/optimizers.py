@@ -786,7 +786,9 @@ for name, optimizer in {"Adam (decay in the gradient)": Adam, "AdamW (decoupled)
     print(f"{name:28} large gradients {change[0]:+.3f}, small gradients {change[1]:+.3f} by the decay")
 
 # %% [markdown] role="question" id="optimizers-why-decoupled" points=2
-# ### Question: what does Adam do to the decay? (In your own words, 2 points, marked by a person.)
+# ### Question: what does Adam do to the decay?
+#
+# *In your own words; 2 points, marked by a person.*
 #
 # Look at the four numbers above. Why does the same weight decay do so different things to the two weights in
 # Adam, and not in AdamW? Say what happens to the term $\lambda p$ on its way to $p$ in both. And why is there

@@ -1037,7 +1037,9 @@ for name in ("MLP", "CNN"):
     print(f"{name:4} {accuracy(few[name], 0):.1%} right")
 
 # %% [markdown] role="question" id="spatial-why-fewer-samples" points=2
-# ### Question: why fewer samples? (In your own words, 2 points, marked by a person.)
+# ### Question: why fewer samples?
+#
+# *In your own words; 2 points, marked by a person.*
 #
 # Why does a CNN get by with fewer samples than an MLP? Say what a convolution knows
 # about images before it has seen one, what it therefore need not learn, and name a kind of data where that
@@ -1055,7 +1057,9 @@ for name in ("MLP", "CNN"):
 # ### END RUBRIC
 
 # %% [markdown] role="question" id="spatial-what-pooling-loses" points=2
-# ### Question: what does pooling lose? (In your own words, 2 points, marked by a person.)
+# ### Question: what does pooling lose?
+#
+# *In your own words; 2 points, marked by a person.*
 #
 # Compare the two networks that end with the largest of the map, with and without the
 # pool in the middle, at one and at two pixels. Which figures surprise you? Explain them by what

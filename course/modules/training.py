@@ -1170,7 +1170,9 @@ print(
 # Hugging Face's `Trainer`. Inside, you would find what you have built.
 
 # %% [markdown] role="question" id="training-why-validation" points=3
-# ### Question: which result is honest? (In your own words, 3 points, marked by a person.)
+# ### Question: which result is honest?
+#
+# *In your own words; 3 points, marked by a person.*
 #
 # A classmate shows you a training of 100 epochs. The training loss falls all the time; the validation loss
 # falls until epoch 30 and then rises slowly. They want to publish the validation accuracy of epoch 30 as
