@@ -353,7 +353,6 @@ OPERATIONS: dict[str, Callable[[Any], Use]] = {
     "spatial.AvgPool": pooling("avg_pool2d"),
     "spatial.BatchNorm": batch_norm,
     "fast.Conv2d": convolution,
-    "fast.MaxPool2d": pooling("max_pool2d"),
 }
 
 
