@@ -60,7 +60,7 @@ def test_cosine(tt, lr, steps, eta_min, kind):  # noqa: F811
 @given(
     st.lists(rates, min_size=1, max_size=3),
     st.integers(4, 40),
-    st.floats(0.3, 1.0),
+    st.floats(0.3, 0.95),  # at 1.0 the last step divides by zero, in PyTorch too
     st.sampled_from(["cos", "linear"]),
     st.sampled_from(["sgd", "plain", "adam"]),
     st.booleans(),
