@@ -80,6 +80,7 @@ class Node:
                 f"The derivative of '{type(op).__name__}' must return a tuple with one gradient for each of "
                 f"its {len(inputs)} inputs, `(g_x,)` for a single one."
             )
+        held = [id(array) for array in (g, *found)]  # what is there twice is not fresh
         passed = []
         for tensor, array in zip(inputs, found, strict=True):
             if array is None or not tensor.requires_grad:
@@ -88,8 +89,7 @@ class Node:
                 array = np.asarray(array, dtype=np.float32)
             if array.shape != tensor.data.shape:
                 array = _fitted(op, array, tensor.data.shape)
-            is_shared = len(found) > 1 and sum([array is other for other in found]) > 1
-            fresh = array is not g and array.base is None and not is_shared
+            fresh = array.base is None and held.count(id(array)) < 2
             passed.append((tensor, array, fresh))
         return passed
 
@@ -113,10 +113,10 @@ class Tape:
 
     def record(self, op, inputs, output):
         """Note down an operation, if a gradient is wanted of anything that went in."""
-        if not self.recording or output.data.dtype.kind != "f":
+        if not self.recording:
             return
         needs = tuple([tensor.requires_grad for tensor in inputs])
-        if True in needs:
+        if True in needs and output.data.dtype.kind == "f":
             op.needs = needs
             output.requires_grad = True
             output.grad_fn = Node(op, inputs)
@@ -135,8 +135,10 @@ class Tape:
                 f"backward() without a gradient is for a tensor of one element; this one has shape "
                 f"{tensor.shape}. Reduce it (.sum(), .mean()), or give a gradient of its shape."
             )
-        start = np.ones(tensor.shape) if gradient is None else gradient
-        start = np.array(start, dtype=np.float32)
+        if gradient is None:
+            start = np.ones(tensor.shape, dtype=np.float32)
+        else:
+            start = np.array(gradient, dtype=np.float32)
         if start.shape != tensor.shape:
             raise RuntimeError(f"The gradient has shape {start.shape}, the tensor {tensor.shape}.")
         order = [] if tensor.grad_fn is None else topological_order(tensor.grad_fn)

@@ -63,32 +63,23 @@ class Module:
         is_buffer = name in self._buffers and isinstance(value, Tensor) and not isinstance(value, Parameter)
         for table in (self._parameters, self._buffers, self._modules):
             table.pop(name, None)
-        self.__dict__.pop(name, None)
         if isinstance(value, Parameter):
             self._parameters[name] = value
         elif isinstance(value, Module):
             self._modules[name] = value
         elif is_buffer:
             self._buffers[name] = value
-        else:
-            object.__setattr__(self, name, value)
-
-    def __getattr__(self, name):  # called only if the usual way finds nothing
-        for table in ("_parameters", "_buffers", "_modules"):
-            if name in self.__dict__.get(table, {}):
-                return self.__dict__[table][name]
-        raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'.")
+        object.__setattr__(self, name, value)
 
     def __delattr__(self, name):
-        for table in (self._parameters, self._buffers, self._modules):
-            if name in table:
-                del table[name]
-                return
         object.__delattr__(self, name)
+        for table in (self._parameters, self._buffers, self._modules):
+            table.pop(name, None)
 
     def register_buffer(self, name, tensor):
         """Keep a tensor that is saved with the model but not trained."""
         self._buffers[name] = tensor
+        object.__setattr__(self, name, tensor)
 
     def children(self):
         """The modules directly below this one."""
@@ -824,6 +815,7 @@ print(f"one image: {2 * (784 * 128 + 128 * 10):,} operations")
 # ## How PyTorch does it
 #
 # `torch.nn.Module` works by the same trick, in Python: `__setattr__` notes parameters, buffers and modules in
-# three dicts of these very names, `__getattr__` finds them again. `Linear.weight` is `(out, in)` there too,
-# so a `state_dict` of yours loads into a PyTorch model and back. What it has in addition: hooks, devices,
-# dtypes, and some hundred more layers.
+# three dicts of these very names. (There they are nowhere else, and `__getattr__` finds them again; yours are
+# also ordinary attributes, which is faster.) `Linear.weight` is `(out, in)` there too, so a `state_dict` of
+# yours loads into a PyTorch model and back. What it has in addition: hooks, devices, dtypes, and some hundred
+# more layers.

@@ -589,7 +589,7 @@ def class_indices(input, target):
         raise ValueError(
             f"The input must have shape (n, classes), the target (n,); they have {shape} and {indices.shape}."
         )
-    if indices.size and not 0 <= indices.min() <= indices.max() < shape[1]:
+    if indices.size and indices.astype(np.uint64).max() >= shape[1]:  # -1 is a huge number there
         raise IndexError(
             f"With {shape[1]} classes targets go from 0 to {shape[1] - 1}; "
             f"these go from {indices.min()} to {indices.max()}."

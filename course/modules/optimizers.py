@@ -31,11 +31,9 @@ BLOCK = 1 << 15  # numbers updated at a time: few enough for the cache, enough f
 def blocks(*arrays):
     """Arrays of one shape, cut alike into flat views of at most BLOCK numbers; what changes them is seen."""
     if arrays[0].size <= BLOCK or not all(array.flags.c_contiguous for array in arrays):
-        yield arrays
-        return
+        return [arrays]
     rows = [array.reshape(-1) for array in arrays]
-    for start in range(0, arrays[0].size, BLOCK):
-        yield [row[start : start + BLOCK] for row in rows]
+    return [[row[start : start + BLOCK] for row in rows] for start in range(0, rows[0].size, BLOCK)]
 
 
 class Optimizer:
