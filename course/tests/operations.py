@@ -9,36 +9,17 @@ from __future__ import annotations
 
 import importlib
 import math
-import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import strategies as st
 
-from course.manifest import HERE
-from course.tests.test_modules import SLUGS, forget, reference
+from course.tests.test_modules import SLUGS
 
 WITHOUT_DERIVATIVE = {"tensor.Compare", "tensor.ArgMax"}
 Array = np.ndarray[Any, Any]
-
-
-@pytest.fixture(scope="module")
-def tt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The reference `tinytorch`, all of it that there is."""
-    folder = tmp_path_factory.mktemp("reference")
-    shutil.copytree(HERE / "skeleton" / "tinytorch", folder / "tinytorch")
-    for slug in SLUGS:
-        (folder / "tinytorch" / f"{slug}.py").write_text(reference(slug))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        patch.setattr(sys, "dont_write_bytecode", True)
-        forget()
-        yield importlib.import_module("tinytorch")
-    forget()
 
 
 def modules() -> list[str]:

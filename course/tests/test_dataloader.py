@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import shutil
-import sys
 import threading
 import time
 
 import numpy as np
 import pytest
-
-from course.manifest import HERE
-from course.tests.test_modules import MANIFEST, forget, reference
-
-
-@pytest.fixture(scope="module")
-def tt(tmp_path_factory):
-    """The reference `tinytorch` of tensor and dataloader."""
-    folder = tmp_path_factory.mktemp("dataloader")
-    shutil.copytree(HERE / "skeleton" / "tinytorch", folder / "tinytorch")
-    for slug in (*MANIFEST.requires_closure("dataloader"), "dataloader"):
-        (folder / "tinytorch" / f"{slug}.py").write_text(reference(slug))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        patch.setattr(sys, "dont_write_bytecode", True)
-        forget()
-        importlib.import_module("tinytorch.data")
-        yield importlib.import_module("tinytorch")
-    forget()
 
 
 @pytest.fixture

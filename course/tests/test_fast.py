@@ -5,48 +5,17 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
-import shutil
-import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course import manifest as manifests
-from course.builder import notebook
-from course.builder.source import read
-from course.export import assemble
-from course.manifest import HERE
-
 NEEDED = ("tensor", "activations", "layers", "losses", "autograd")
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    """The package as far as autograd, imported."""
-    folder = tmp_path_factory.mktemp("package")
-    shutil.copytree(HERE / "skeleton" / "tinytorch", folder / "tinytorch")
-    tracks = manifests.load(HERE / "course.yml").tracks
-    for slug in NEEDED:
-        cells = read(HERE / "modules" / f"{slug}.py", tracks)
-        student, solved = notebook.student(slug, "discovery", cells), notebook.solved(slug, cells)
-        (folder / "tinytorch" / f"{slug}.py").write_text(assemble(student, solved).source)
-    sys.path.insert(0, str(folder))
-    forget()
-    yield importlib.import_module("tinytorch")
-    sys.path.remove(str(folder))
-    forget()
-
-
-def forget():
-    for name in [name for name in sys.modules if name.split(".")[0] == "tinytorch"]:
-        del sys.modules[name]
-    importlib.invalidate_caches()
-
-
 @pytest.fixture
-def fast(package):
+def fast(tt):
     module = importlib.import_module("tinytorch.fast")
     before = module.get_num_threads()
     yield module
@@ -103,7 +72,7 @@ def close(came, should):
 
 @settings(max_examples=80, deadline=None)
 @given(case=convolutions(), threads=st.integers(1, 2), windows=st.sampled_from([1, 40, 512]))
-def test_same_numbers_as_loops(package, case, threads, windows):
+def test_same_numbers_as_loops(tt, case, threads, windows):
     fast = importlib.import_module("tinytorch.fast")
     x, weight, bias, stride, padding = case
     before, given = (fast.get_num_threads(), fast.WINDOWS), [array.copy() for array in case[:3]]
@@ -191,56 +160,56 @@ def test_no_threads_are_refused(fast):
 # No graph may find its numbers overwritten by what was computed after it.
 
 
-def conv(package, fast, x, weight):
+def conv(tt, fast, x, weight):
     return importlib.import_module("tinytorch.tensor").apply(fast.Conv2d((1, 1), (1, 1)), x, weight)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_two_forwards_before_a_backward(package, fast, threads):
+def test_two_forwards_before_a_backward(tt, fast, threads):
     fast.set_num_threads(threads)
-    x, other = package.from_numpy(random(4, 8, 6, 6)), package.from_numpy(random(4, 8, 6, 6, seed=1))
-    weight = package.Tensor(random(8, 8, 3, 3, seed=2), requires_grad=True)
-    conv(package, fast, x, weight).sum().backward()
+    x, other = tt.from_numpy(random(4, 8, 6, 6)), tt.from_numpy(random(4, 8, 6, 6, seed=1))
+    weight = tt.Tensor(random(8, 8, 3, 3, seed=2), requires_grad=True)
+    conv(tt, fast, x, weight).sum().backward()
     alone, weight.grad = weight.grad.data, None
 
-    first = conv(package, fast, x, weight)
+    first = conv(tt, fast, x, weight)
     kept = first.data.copy()
-    second = conv(package, fast, other, weight)
-    with package.no_grad():
-        conv(package, fast, second, weight)
+    second = conv(tt, fast, other, weight)
+    with tt.no_grad():
+        conv(tt, fast, second, weight)
     np.testing.assert_array_equal(first.data, kept)
     first.sum().backward()
     np.testing.assert_array_equal(weight.grad.data, alone)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_gradients_add_up_over_batches(package, fast, threads):
+def test_gradients_add_up_over_batches(tt, fast, threads):
     fast.set_num_threads(threads)
-    weight = package.Tensor(random(4, 3, 3, 3, seed=2), requires_grad=True)
+    weight = tt.Tensor(random(4, 3, 3, 3, seed=2), requires_grad=True)
     x = random(6, 3, 7, 7)
-    outputs = [conv(package, fast, package.from_numpy(part), weight) for part in (x[:2], x[2:])]
-    with package.no_grad():
-        conv(package, fast, package.from_numpy(random(4, 3, 7, 7, seed=3)), weight)
+    outputs = [conv(tt, fast, tt.from_numpy(part), weight) for part in (x[:2], x[2:])]
+    with tt.no_grad():
+        conv(tt, fast, tt.from_numpy(random(4, 3, 7, 7, seed=3)), weight)
     for output in outputs:
         output.sum().backward()
     added, weight.grad = weight.grad.data.copy(), None
-    conv(package, fast, package.from_numpy(x), weight).sum().backward()
+    conv(tt, fast, tt.from_numpy(x), weight).sum().backward()
     close(added, weight.grad.data)
 
 
-def test_images_get_no_gradient_unless_asked(package, fast):
-    weight = package.Tensor(random(4, 3, 3, 3), requires_grad=True)
-    output = conv(package, fast, package.from_numpy(random(2, 3, 5, 5)), weight)
+def test_images_get_no_gradient_unless_asked(tt, fast):
+    weight = tt.Tensor(random(4, 3, 3, 3), requires_grad=True)
+    output = conv(tt, fast, tt.from_numpy(random(2, 3, 5, 5)), weight)
     g_x, g_weight = output.grad_fn.op.vjp(output.data)
     assert g_x is None
     assert g_weight.shape == weight.shape
 
 
-def test_gradcheck_agrees(package, fast):
+def test_gradcheck_agrees(tt, fast):
     gradcheck = importlib.import_module("tinytorch.autograd").gradcheck
-    x = package.Tensor(random(2, 2, 4, 4), requires_grad=True)
-    weight = package.Tensor(random(3, 2, 3, 3, seed=1), requires_grad=True)
-    assert gradcheck(lambda x, weight: conv(package, fast, x, weight), (x, weight))
+    x = tt.Tensor(random(2, 2, 4, 4), requires_grad=True)
+    weight = tt.Tensor(random(3, 2, 3, 3, seed=1), requires_grad=True)
+    assert gradcheck(lambda x, weight: conv(tt, fast, x, weight), (x, weight))
 
 
 def test_agrees_with_pytorch(fast):

@@ -19,7 +19,6 @@ from course.tests.operations import (
     make,
     operations,
     tensors,
-    tt,  # noqa: F401  (a fixture)
 )
 
 pytestmark = pytest.mark.usefixtures("tt")

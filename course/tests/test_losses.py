@@ -2,31 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import shutil
-import sys
-
 import numpy as np
 import pytest
-
-from course.manifest import HERE
-from course.tests.test_modules import MANIFEST, forget, reference
-
-
-@pytest.fixture(scope="module")
-def tt(tmp_path_factory):
-    """The reference `tinytorch`, as far as losses."""
-    folder = tmp_path_factory.mktemp("losses")
-    shutil.copytree(HERE / "skeleton" / "tinytorch", folder / "tinytorch")
-    for slug in (*MANIFEST.requires_closure("losses"), "losses"):
-        (folder / "tinytorch" / f"{slug}.py").write_text(reference(slug))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        patch.setattr(sys, "dont_write_bytecode", True)
-        forget()
-        yield importlib.import_module("tinytorch")
-    forget()
-
 
 PAIRWISE = ("mse_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")
 

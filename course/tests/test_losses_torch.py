@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course.tests.test_losses import tt  # noqa: F401  (a fixture)
-
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
@@ -41,7 +39,7 @@ def agree(pairs, rtol=1e-4, atol=1e-5):
 
 @few
 @given(seeds, shapes, reductions)
-def test_squared_error(tt, seed, shape, reduction):  # noqa: F811
+def test_squared_error(tt, seed, shape, reduction):
     rng = np.random.default_rng(seed)
     input, target = (rng.normal(size=shape).astype(np.float32) for _ in range(2))
     agree(both("SquaredError", reduction, input, target, F.mse_loss))
@@ -49,7 +47,7 @@ def test_squared_error(tt, seed, shape, reduction):  # noqa: F811
 
 @few
 @given(seeds, shapes, reductions)
-def test_binary_cross_entropy(tt, seed, shape, reduction):  # noqa: F811
+def test_binary_cross_entropy(tt, seed, shape, reduction):
     rng = np.random.default_rng(seed)
     p = rng.choice([0, 1, 1e-20, *rng.uniform(size=5)], size=shape).astype(np.float32)
     target = rng.integers(0, 2, size=shape).astype(np.float32)
@@ -58,7 +56,7 @@ def test_binary_cross_entropy(tt, seed, shape, reduction):  # noqa: F811
 
 @few
 @given(seeds, shapes, reductions, st.sampled_from([1.0, 10.0, 1000.0]))
-def test_binary_cross_entropy_with_logits(tt, seed, shape, reduction, scale):  # noqa: F811
+def test_binary_cross_entropy_with_logits(tt, seed, shape, reduction, scale):
     rng = np.random.default_rng(seed)
     input = (rng.normal(size=shape) * scale).astype(np.float32)
     target = rng.uniform(size=shape).astype(np.float32)
@@ -68,7 +66,7 @@ def test_binary_cross_entropy_with_logits(tt, seed, shape, reduction, scale):  #
 
 @few
 @given(seeds, st.integers(0, 6), st.integers(1, 6), reductions, st.sampled_from([1.0, 10.0, 1000.0]))
-def test_cross_entropy(tt, seed, n, classes, reduction, scale):  # noqa: F811
+def test_cross_entropy(tt, seed, n, classes, reduction, scale):
     rng = np.random.default_rng(seed)
     input = (rng.normal(size=(n, classes)) * scale).astype(np.float32)
     agree(both("CrossEntropy", reduction, input, rng.integers(0, classes, size=n), F.cross_entropy))
@@ -76,7 +74,7 @@ def test_cross_entropy(tt, seed, n, classes, reduction, scale):  # noqa: F811
 
 @few
 @given(seeds, shapes, st.integers(1, 5), st.integers(1, 5), st.sampled_from(["relu", "sigmoid", "tanh"]))
-def test_linear_layer_and_bend(tt, seed, leading, inputs, outputs, bend):  # noqa: F811
+def test_linear_layer_and_bend(tt, seed, leading, inputs, outputs, bend):
     from tinytorch import losses
 
     rng = np.random.default_rng(seed)

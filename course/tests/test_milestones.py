@@ -17,7 +17,7 @@ from course.builder.source import clear, solve
 from course.datasets import DatasetError
 from course.manifest import HERE
 from course.probing import generator
-from course.tests.test_modules import SLUGS, forget, reference
+from course.tests.marking import forget
 
 MANIFEST = manifests.load(HERE / "course.yml")
 MILESTONES = tuple(slug for slug, milestone in MANIFEST.milestones.items() if milestone.available)
@@ -27,15 +27,13 @@ ORIGINALS = os.environ.get("TT_TEST_DATASETS")  # a folder of real data sets' or
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory):
+def package(folder, tmp_path_factory):
     """A folder with the reference package and every milestone's solved script."""
-    folder = tmp_path_factory.mktemp("milestones")
-    shutil.copytree(HERE / "skeleton" / "tinytorch", folder / "tinytorch")
-    for slug in SLUGS:
-        (folder / "tinytorch" / f"{slug}.py").write_text(reference(slug))
+    made = tmp_path_factory.mktemp("milestones")
+    shutil.copytree(folder / "tinytorch", made / "tinytorch")
     for slug in MILESTONES:
-        (folder / f"{slug}.py").write_text(solve((HERE / "milestones" / f"{slug}.py").read_text()))
-    return folder
+        (made / f"{slug}.py").write_text(solve((HERE / "milestones" / f"{slug}.py").read_text()))
+    return made
 
 
 @pytest.fixture

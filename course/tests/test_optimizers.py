@@ -2,30 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import shutil
-import sys
-
 import numpy as np
 import pytest
-
-from course.manifest import HERE
-from course.tests.test_modules import MANIFEST, forget, reference
-
-
-@pytest.fixture(scope="module")
-def tt(tmp_path_factory):
-    """The reference `tinytorch`, as far as optimizers: without autograd."""
-    folder = tmp_path_factory.mktemp("optimizers")
-    shutil.copytree(HERE / "skeleton" / "tinytorch", folder / "tinytorch")
-    for slug in (*MANIFEST.requires_closure("optimizers"), "optimizers"):
-        (folder / "tinytorch" / f"{slug}.py").write_text(reference(slug))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        patch.setattr(sys, "dont_write_bytecode", True)
-        forget()
-        yield importlib.import_module("tinytorch")
-    forget()
 
 
 def walk(tt, optimizer, parameters, steps, seed):

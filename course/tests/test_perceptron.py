@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import shutil
 import sys
 
 import numpy as np
@@ -13,7 +12,6 @@ from course import manifest as manifests
 from course.builder.source import clear, solve
 from course.manifest import HERE
 from course.probing import generator
-from course.tests.test_modules import SLUGS, forget, reference
 
 PASSING = manifests.load(HERE / "course.yml").milestone("perceptron").passing
 VERIFY = runpy.run_path(str(HERE / "probes" / "milestones" / "perceptron.py"))
@@ -21,18 +19,11 @@ SOURCE = (HERE / "milestones" / "perceptron.py").read_text()
 
 
 @pytest.fixture(scope="module")
-def script(tmp_path_factory):
-    """The namespace of the script, solved, on the reference; and its folder."""
-    folder = tmp_path_factory.mktemp("perceptron")
-    shutil.copytree(HERE / "skeleton" / "tinytorch", folder / "tinytorch")
-    for slug in SLUGS:
-        (folder / "tinytorch" / f"{slug}.py").write_text(reference(slug))
-    forget()
-    sys.path.insert(0, str(folder))
-    (folder / "perceptron.py").write_text(solve(SOURCE))
-    yield runpy.run_path(str(folder / "perceptron.py"))
-    sys.path.remove(str(folder))
-    forget()
+def script(tt, tmp_path_factory):
+    """The namespace of the script, solved, on the reference; it lies in a folder of its own."""
+    path = tmp_path_factory.mktemp("perceptron") / "perceptron.py"
+    path.write_text(solve(SOURCE))
+    return runpy.run_path(str(path))
 
 
 @pytest.fixture(scope="module")

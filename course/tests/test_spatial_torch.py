@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course.tests.test_spatial import tt  # noqa: F401  (a fixture)
-
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
@@ -39,7 +37,7 @@ def agree(ours, theirs, arrays, seed, rtol=1e-4, atol=2e-5):
 
 @few
 @given(seeds, pairs, pairs, st.tuples(st.integers(0, 2), st.integers(0, 2)), st.booleans())
-def test_conv2d(tt, seed, kernel, stride, padding, bias):  # noqa: F811
+def test_conv2d(tt, seed, kernel, stride, padding, bias):
     from tinytorch.nn.functional import conv2d
 
     rng = np.random.default_rng(seed)
@@ -56,7 +54,7 @@ def test_conv2d(tt, seed, kernel, stride, padding, bias):  # noqa: F811
 
 @few
 @given(seeds, st.integers(1, 3), st.integers(0, 2))
-def test_the_loops(tt, seed, stride, padding):  # noqa: F811
+def test_the_loops(tt, seed, stride, padding):
     from tinytorch.spatial import conv2d_loops, conv2d_loops_vjp
 
     rng = np.random.default_rng(seed)
@@ -73,7 +71,7 @@ def test_the_loops(tt, seed, stride, padding):  # noqa: F811
 
 @few
 @given(seeds, pairs, pairs, st.booleans(), st.sampled_from(["max", "avg"]))
-def test_pooling(tt, seed, kernel, stride, is_default, kind):  # noqa: F811
+def test_pooling(tt, seed, kernel, stride, is_default, kind):
     """On whole numbers, so that many are equal: the gradient goes to the same one as in PyTorch."""
     from tinytorch.nn import functional
 
@@ -87,7 +85,7 @@ def test_pooling(tt, seed, kernel, stride, is_default, kind):  # noqa: F811
 
 @few
 @given(seeds, st.booleans(), st.sampled_from([1e-5, 0.1]), st.floats(0, 1))
-def test_batch_norm(tt, seed, training, eps, momentum):  # noqa: F811
+def test_batch_norm(tt, seed, training, eps, momentum):
     from tinytorch import Tensor
     from tinytorch.nn.functional import batch_norm
 
@@ -106,7 +104,7 @@ def test_batch_norm(tt, seed, training, eps, momentum):  # noqa: F811
         np.testing.assert_allclose(own.numpy(), other.numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_a_network_trained_with_either_is_the_same(tt):  # noqa: F811
+def test_a_network_trained_with_either_is_the_same(tt):
     """One state, three steps of training, then eval: outputs, running statistics, state_dict both ways."""
     import tinytorch
     from tinytorch import nn, optim

@@ -27,7 +27,6 @@ from course.tests.operations import (
     shapes,
     sizes,
     tensors,
-    tt,  # noqa: F401  (a fixture)
 )
 
 torch = pytest.importorskip("torch")
@@ -285,7 +284,7 @@ def manners(kit, tensor):
     return [*said, one.grad.tolist()]
 
 
-def test_manners(tt):  # noqa: F811
+def test_manners(tt):
     assert manners(tt, tt.Tensor) == manners(torch, torch.tensor)
 
 
@@ -313,7 +312,7 @@ def networks(nn):
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_state_dict_moves_both_ways(tt, number):  # noqa: F811
+def test_state_dict_moves_both_ways(tt, number):
     nn = importlib.import_module("tinytorch.nn")
     try:
         (name, ours, shape) = list(networks(nn))[number]
@@ -336,7 +335,7 @@ def test_state_dict_moves_both_ways(tt, number):  # noqa: F811
         np.testing.assert_array_equal(own.numpy(), other.numpy())
 
 
-def test_a_network_trained_on_either_side_is_the_same(tt):  # noqa: F811
+def test_a_network_trained_on_either_side_is_the_same(tt):
     """Five steps by hand from one state: dropout off, everything else as in training."""
     nn, functional = (
         importlib.import_module("tinytorch.nn"),

@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-
-from course.manifest import HERE
-from course.tests.test_modules import MANIFEST, forget, reference
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder with the reference `tinytorch`, as far as training."""
-    folder = tmp_path_factory.mktemp("training")
-    shutil.copytree(HERE / "skeleton" / "tinytorch", folder / "tinytorch")
-    for slug in (*MANIFEST.requires_closure("training"), "training", "dataloader"):
-        (folder / "tinytorch" / f"{slug}.py").write_text(reference(slug))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tt(folder):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        patch.setattr(sys, "dont_write_bytecode", True)
-        forget()
-        yield importlib.import_module("tinytorch")
-    forget()
 
 
 def batches(rng, sizes):

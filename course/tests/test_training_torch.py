@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course.tests.test_training import folder, tt  # noqa: F401  (fixtures)
-
 torch = pytest.importorskip("torch")
 schedulers = torch.optim.lr_scheduler
 
@@ -47,7 +45,7 @@ def rows(optimizer, schedule, steps):
 
 @few
 @given(rates, st.integers(1, 30), st.floats(0, 0.1), st.sampled_from(["sgd", "adam"]))
-def test_cosine(tt, lr, steps, eta_min, kind):  # noqa: F811
+def test_cosine(tt, lr, steps, eta_min, kind):
     from tinytorch.optim import lr_scheduler
 
     ours, theirs = optimizers(kind, lr)
@@ -67,7 +65,7 @@ def test_cosine(tt, lr, steps, eta_min, kind):  # noqa: F811
     st.floats(2, 50),
     st.floats(2, 1e5),
 )
-def test_one_cycle(tt, peaks, total, pct_start, strategy, kind, cycle, div, final_div):  # noqa: F811
+def test_one_cycle(tt, peaks, total, pct_start, strategy, kind, cycle, div, final_div):
     from tinytorch.optim import lr_scheduler
 
     arguments = {
@@ -84,7 +82,7 @@ def test_one_cycle(tt, peaks, total, pct_start, strategy, kind, cycle, div, fina
     np.testing.assert_allclose(mine, should, rtol=1e-9, atol=1e-12)
 
 
-def test_one_cycle_by_default(tt):  # noqa: F811
+def test_one_cycle_by_default(tt):
     from tinytorch.optim import lr_scheduler
 
     ours, theirs = optimizers("sgd", 0.1)
@@ -100,7 +98,7 @@ def test_one_cycle_by_default(tt):  # noqa: F811
     st.floats(1e-6, 1e4),
     st.floats(1e-3, 1e3),
 )
-def test_clip_grad_norm(tt, seed, shapes, scale, max_norm):  # noqa: F811
+def test_clip_grad_norm(tt, seed, shapes, scale, max_norm):
     from tinytorch import Tensor
     from tinytorch.nn import Parameter, utils
 
