@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from course.tests.test_modules import SLUGS
+from course.tests.marking import SLUGS
 
 WITHOUT_DERIVATIVE = {"tensor.Compare", "tensor.ArgMax"}
 Array = np.ndarray[Any, Any]
