@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -19,6 +20,8 @@ from course.manifest import Manifest
 
 SCHEMA = Path(__file__).parent / "calendar.schema.yml"
 LAST_MINUTE = time(23, 59, 59)  # of a day that is a deadline
+LONGEST = 100_000  # characters; what is longer is no calendar
+MOST_VALUES = 10_000  # with those that aliases repeat
 NO_DATE = "is no date. Write a day such as 2026-10-19, or a time such as 2026-10-19 18:00"
 KINDS = {"boolean": "true or false", "number": "a number", "string": "a text"}
 
@@ -32,6 +35,8 @@ def check(text: str, course: Manifest, name: str = SOURCE) -> Calendar:
     Raises:
         CalendarError: there are faults; all of them are named, with their lines.
     """
+    if len(text) > LONGEST:
+        raise CalendarError(f"{name}: it is longer than {LONGEST:,} characters, so it is no calendar.")
     data, lines = _parsed(text, name)
     faults: list[tuple[int, str]] = []
 
@@ -124,6 +129,8 @@ def _against_schema(data: Any) -> Iterable[tuple[Place, str]]:
                     error.validator_value, "keys and values, each on a line of its own, indented"
                 )
                 yield place, f"{json.dumps(value)} does not belong here. Write {kind}"
+            case "maximum":
+                yield place, f"{value} is more than {error.validator_value}"
             case _:
                 yield place, f"{value} is less than {error.validator_value}"
 
@@ -134,14 +141,19 @@ def _parsed(text: str, name: str) -> tuple[dict[str, Any], dict[Place, int]]:
     Dates stay texts; a key without a value is as good as none; a key given twice is refused.
     """
     lines: dict[Place, int] = {}
-    loader = yaml.SafeLoader(text)
+    loader = yaml.SafeLoader("")
+    values = itertools.count(1)
 
     def plain(node: yaml.Node, place: Place) -> Any:
+        if next(values) > MOST_VALUES:
+            raise CalendarError(f"{name}: it holds more than {MOST_VALUES:,} values, so it is no calendar.")
         if isinstance(node, yaml.MappingNode):
             found = {}
             for key, value in node.value:
-                at = (*place, str(key.value))
                 line = key.start_mark.line + 1
+                if not isinstance(key, yaml.ScalarNode):
+                    raise CalendarError(f"{name}, line {line}: a key must be one word, such as 'modules'.")
+                at = (*place, str(key.value))
                 if at in lines:
                     raise CalendarError(
                         f"{name}, line {line}: '{key.value}' is there twice, first in line {lines[at]}. "
@@ -154,20 +166,21 @@ def _parsed(text: str, name: str) -> tuple[dict[str, Any], dict[Place, int]]:
             return [plain(each, place) for each in node.value]
         if node.tag == "tag:yaml.org,2002:timestamp":
             return node.value
-        return loader.construct_object(node)
+        value = loader.construct_object(node)
+        return value if isinstance(value, str | bool | int | float | None) else node.value
 
     try:
-        root = loader.get_single_node()
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
         data = None if root is None else plain(root, ())
+    except CalendarError:
+        raise
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it cannot be read"
+        problem = getattr(error, "problem", None) or getattr(error, "reason", "it cannot be read")
         raise CalendarError(f"{name}{line}: this is no valid YAML: {problem}.") from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, LookupError, RecursionError) as error:
         raise CalendarError(f"{name}: this cannot be read: {error}.") from error
-    finally:
-        loader.dispose()
     if not isinstance(data, dict | None):
         raise CalendarError(f"{name}: it must hold keys such as 'modules:', not {json.dumps(data)}.")
     return data or {}, lines

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from course.calendar import PUBLISHED, SOURCE, Calendar, CalendarError, Entry, dumps, short
-from course.calendar.checking import check
+from course.calendar.checking import LONGEST, check
 from course.manifest import Manifest, Track
 
 
@@ -20,12 +20,15 @@ def written(folder: Path) -> str:
     """
     source = folder / SOURCE
     try:
-        return source.read_text(encoding="utf-8")
+        if source.exists() and not source.is_file():  # reading a pipe or a device might never end
+            raise CalendarError(f"{SOURCE} is no file. Put one there.")
+        with source.open(encoding="utf-8") as stream:
+            return stream.read(LONGEST + 1)
     except FileNotFoundError:
         raise CalendarError(
             f"{SOURCE} is missing. For a class without dates, put an empty file there."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise CalendarError(f"{SOURCE} cannot be read ({getattr(error, 'strerror', error)}).") from error
 
 

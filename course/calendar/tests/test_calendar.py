@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -54,6 +55,26 @@ def test_times_are_those_of_the_class(course):
     assert entry.due == datetime(2026, 10, 25, 17, tzinfo=timezone.utc)  # the day on which it ends
 
 
+def test_time_that_the_clocks_skip_or_show_twice_is_read_as_before_they_change(course):
+    days = "{counting: {due: 2026-03-29 02:30}, adding: {due: 2026-10-25 02:30}}"
+    calendar = check(f"timezone: Europe/Berlin\nmodules: {days}", course)
+    assert calendar.module("counting").due == datetime(2026, 3, 29, 1, 30, tzinfo=timezone.utc)
+    assert calendar.module("adding").due == datetime(2026, 10, 25, 0, 30, tzinfo=timezone.utc)
+    assert loads(dumps(calendar)) == calendar
+
+
+@pytest.mark.parametrize(
+    "zone", ["Pacific/Kiritimati", "America/Los_Angeles", "Asia/Kathmandu", "Africa/Monrovia"]
+)
+@pytest.mark.parametrize("day", ["0001-01-01", "1900-01-01", "9999-12-31"])
+def test_odd_days_and_zones_break_nothing(course, zone, day):
+    calendar = check(f"timezone: {zone}\nmodules: {{counting: {{due: {day}}}}}", course)
+    entry = loads(dumps(calendar)).module("counting")
+    assert entry.due == calendar.module("counting").due
+    assert entry.is_over(NOON) == (day < "2026")
+    assert table(calendar, course.track(), NOON)
+
+
 def test_day_without_a_time_is_due_at_its_end(course):
     entry = check("modules: {counting: {due: 2026-10-19}}", course).module("counting")
     assert not entry.is_over(datetime(2026, 10, 19, 23, 59, 30, tzinfo=timezone.utc))
@@ -101,6 +122,19 @@ def test_held_module_is_closed_until_the_line_is_taken_away(course):
         ("hello", "it must hold keys such as 'modules:'"),
         ("- a", "it must hold keys such as 'modules:'"),
         ("a: &a [*a]", "cannot be read"),
+        ("modules: {adding: {weight: 1" + "0" * 400 + "}}", "is more than 1000."),
+        ("modules: {adding: {weight: .inf}}", "inf is more than 1000."),
+        ("modules: {adding: {weight: !!binary aGk=}}", "does not belong here. Write a number."),
+        ("modules: {adding: {held: !!bool maybe}}", "cannot be read"),
+        ("modules: {adding: {weight: !!int ''}}", "cannot be read"),
+        ("modules: !!python/object/apply:os.system [echo]", "Write keys and values"),
+        ("timezone: !!python/name:os.system", "this is no valid YAML"),
+        ("modules: \0", "this is no valid YAML: special characters are not allowed."),
+        ("? [a, b]\n: c", "line 1: a key must be one word"),
+        ("timezone: Europe", "there is no time zone"),
+        ("x" * 200_000, "longer than 100,000 characters"),
+        ("a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 10}]\n" for n in range(1, 30)),
+         "more than 10,000 values"),
     ],
 )  # fmt: skip
 def test_fault_is_told_in_a_sentence(course, text, sentence):
@@ -108,6 +142,7 @@ def test_fault_is_told_in_a_sentence(course, text, sentence):
         check(text, course)
     assert sentence in str(caught.value)
     assert str(caught.value).startswith("calendar.yml")
+    assert str(caught.value).count("calendar.yml") == 1
 
 
 def test_every_fault_is_named_at_once(course):
@@ -269,3 +304,20 @@ def test_calendars_of_a_broken_disk_are_told(tmp_path):
     (tmp_path / "calendar.json").mkdir()
     with pytest.raises(CalendarError, match="cannot be read"):
         read(Path(tmp_path / "calendar.json"))
+
+
+def test_calendar_may_be_a_link_to_a_file_and_nothing_that_has_no_end(course, folder, tmp_path):
+    (tmp_path / "elsewhere.yml").write_text("modules: {adding: {held: true}}")
+    source = folder / SOURCE
+    source.symlink_to(tmp_path / "elsewhere.yml")
+    assert publish(folder, course).module("adding").held
+    for target, said in (("/dev/zero", "is no file"), (folder, "is no file"), ("nowhere", "is missing")):
+        source.unlink()
+        source.symlink_to(target)
+        with pytest.raises(CalendarError, match=said):
+            publish(folder, course)
+    source.unlink()
+    os.mkfifo(source)
+    with pytest.raises(CalendarError, match="is no file"):
+        publish(folder, course)
+    assert read(folder / PUBLISHED).module("adding").held
