@@ -15,11 +15,17 @@ from grading.store import Store
 
 
 def record_restore(engine: sa.Engine, student: str, module: str, target: str | None) -> float:
-    """Note that a student got the solution of a module; when."""
+    """Note that a student got the solution of a module; when. Of each way the first time counts."""
     at = time.time()
     row = {"student": student, "module": module, "target": target, "at": at}
+    noted = sa.exists().where(
+        restores.c.student == student,
+        restores.c.module == module,
+        restores.c.target.is_not_distinct_from(target),
+    )
+    new = sa.select(*map(sa.literal, row.values())).where(~noted)
     with engine.begin() as connection:
-        connection.execute(restores.insert().values(row))
+        connection.execute(restores.insert().from_select(list(row), new))
     return at
 
 

@@ -15,6 +15,7 @@ from course.manifest import Manifest
 CELL_TYPES = ("code", "markdown", "raw")
 MAX_FILES = 200
 MAX_WEIGHTS = 200
+MAX_NESTED = 100  # what nests deeper than Python recurses would be readable here and not where it is marked
 FILE = re.compile(r"(?:[A-Za-z0-9_]+/){0,4}[A-Za-z0-9_]+\.py")
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
@@ -54,11 +55,22 @@ def check(kind: str, slug: str, body: bytes) -> None:
         raise Refused("The submission is not readable as JSON. Hand in with `tito submit`.") from None
     if not isinstance(content, dict):
         raise Refused("The submission is no JSON object. Hand in with `tito submit`.")
+    _nesting(content)
     if kind == "module":
         _notebook(content.get("notebook"), slug)
     else:
         _files(content.get("files"))
         _weights(content.get("weights"))
+
+
+def _nesting(content: Any) -> None:
+    level = [content]
+    for _ in range(MAX_NESTED):
+        inside = (each.values() if type(each) is dict else each for each in level)
+        level = [each for values in inside for each in values if type(each) is dict or type(each) is list]
+        if not level:
+            return
+    raise Refused(f"The submission is nested more than {MAX_NESTED} deep. Clear the notebook's outputs.")
 
 
 def _notebook(notebook: Any, slug: str) -> None:

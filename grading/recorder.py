@@ -66,9 +66,7 @@ class Recorder:
     def record(self, book: Any) -> int:
         """Write what is not written yet, at most BATCH marks; how many those were. Never raises."""
         try:
-            now = time.time()
-            rows = [row for row in self._unrecorded() if self.postponed.get(row["id"], 0.0) <= now]
-            return sum(self._written(book, row) for row in rows)
+            return sum(self._written(book, row) for row in self._unrecorded())
         except sa.exc.SQLAlchemyError:
             log.exception("the grading database cannot be read")
             self.metrics.record_failures.inc()
@@ -93,10 +91,14 @@ class Recorder:
         return True
 
     def _unrecorded(self) -> list[sa.RowMapping]:
+        now = time.time()
+        later = [
+            id for id, again in self.postponed.items() if again > now
+        ]  # many of these must hide no other
         query = (
             sa.select(submissions, results.c.checks)
             .join(results, results.c.submission == submissions.c.id)
-            .where(results.c.recorded_at.is_(None))
+            .where(results.c.recorded_at.is_(None), submissions.c.id.not_in(later))
             .order_by(submissions.c.received_at, submissions.c.id)
             .limit(BATCH)
         )

@@ -15,7 +15,7 @@ from tornado.httpserver import HTTPServer
 
 from course import manifest
 from grading import database, logs, settings
-from grading.api.app import application
+from grading.api.app import application, server
 from grading.api.service import Service
 from grading.calendar import CalendarKeeper
 from grading.course_files import CourseFiles
@@ -52,18 +52,18 @@ def main() -> int:
     app = application(Service(given, course.manifest, engine, queue, store, metrics, calendar), auth)
     metrics.serve(METRICS_PORT)
     Recorder(engine, course, store, given.gradebook_url, metrics).start()
-    asyncio.run(_serve(HTTPServer(app, xheaders=True, chunk_size=65536)))
+    asyncio.run(_serve(server(app)))
     return 0
 
 
-async def _serve(server: HTTPServer) -> None:
+async def _serve(serving: HTTPServer) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server.listen(PORT)
+    serving.listen(PORT)
     await stop.wait()
-    server.stop()
-    await server.close_all_connections()
+    serving.stop()
+    await serving.close_all_connections()
 
 
 sys.exit(main())

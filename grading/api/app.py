@@ -6,12 +6,20 @@ import re
 import secrets
 
 from jupyterhub.services.auth import HubOAuth
+from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from grading.api import assistance, pages, submissions
 from grading.api.handlers import MissingHandler
 from grading.api.health import HealthHandler
 from grading.api.service import Service
+
+MOST_BODY = 256 * 1024  # bytes of a request that is held in memory; submissions go to the disk
+
+
+def server(app: Application) -> HTTPServer:
+    """What listens."""
+    return HTTPServer(app, xheaders=True, chunk_size=65536, max_body_size=MOST_BODY)
 
 
 def application(service: Service, auth: HubOAuth) -> Application:

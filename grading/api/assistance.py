@@ -81,7 +81,7 @@ class ReferenceHandler(ApiHandler):
             return calendar.module(module.slug).restore_refused(module.slug, now)
         track = self.service.manifest.track(self.service.settings.track)
         try:
-            wanted, given = track.step(target), track.step(module.slug)
+            wanted, given = track.step(target[:64]), track.step(module.slug)
         except ManifestError as error:
             raise Answer(404, str(error)) from None
         if given.number >= wanted.number:

@@ -30,7 +30,9 @@ class Answer(HTTPError):  # noqa: N818  # it is raised to answer
     """An error with a sentence for whoever asked."""
 
     def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(status, sentence.replace("%", "%%"))
+        # What is logged of it is one line, whatever name somebody asked for.
+        logged = "".join(each if each.isprintable() else " " for each in sentence)
+        super().__init__(status, logged.replace("%", "%%"))
         self.sentence = sentence
 
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import logging
+import threading
 import uuid
 from typing import Any
 
@@ -19,6 +20,8 @@ from grading.store import Upload
 MOST_WAITING = 20  # submissions of one student that have no mark yet
 DRAINED = 4  # times the size limit is read and dropped: a client hears the reason when it has sent all
 UNTOLD = 1 << 40  # tornado's own limit answers without a sentence; ours come first
+
+CHECKING = threading.Lock()  # one at a time: parsed, a hostile 10 MB take 300 MB, and many may come at once
 
 NO_ROOM = (
     "There is no room left on the server's disk, so nothing was kept. Your work is safe where it is. "
@@ -95,7 +98,8 @@ class SubmitHandler(ApiHandler):
     def _keep(self, upload: Upload, kind: str, slug: str) -> dict[str, Any]:
         """Check, force to disk, queue: all of it or nothing. Runs in a thread."""
         try:
-            bodies.check(kind, slug, upload.read())
+            with CHECKING:
+                bodies.check(kind, slug, upload.read())
             upload.keep()
             submission = self.service.queue.add(
                 upload.id, self.user["name"], kind, slug, upload.sha256, upload.size

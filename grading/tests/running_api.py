@@ -5,10 +5,9 @@ import json
 import sqlalchemy as sa
 from jupyterhub.services.auth import HubOAuth
 from tornado.httpclient import AsyncHTTPClient
-from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
-from grading.api.app import application
+from grading.api.app import application, server
 from grading.database import submissions
 from grading.tests import hub_stand_in, toy_course
 
@@ -31,7 +30,7 @@ class Api:
         )
         self.service, self.hub = service, hub
         socket, self.port = bind_unused_port()
-        self.server = HTTPServer(application(service, auth))
+        self.server = server(application(service, auth))
         self.server.add_socket(socket)
 
     async def ask(self, path, token="token-ann", **kwargs):

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from tornado.httpclient import HTTPClientError
 
+from grading.api.app import MOST_BODY
 from grading.queue import Queue
 from grading.results import CheckMark, Result
 from grading.store import Upload
@@ -33,6 +34,13 @@ async def test_receipt_comes_when_the_submission_is_on_disk_and_queued(api):
     assert api.kept() == (1, 1)
     status, view = await api.json(f"api/submissions/{receipt['id']}")
     assert (status, view["state"], view["checks"]) == (200, "queued", [])
+
+
+async def test_submission_may_be_larger_than_other_requests(api):
+    object.__setattr__(api.service.settings, "submission_max_bytes", 5 * MOST_BODY)
+    status, receipt = await api.hand_in(body=BODY + b" " * 4 * MOST_BODY)
+    assert status == 201
+    assert len(api.service.store.read(receipt["id"])) > 4 * MOST_BODY
 
 
 async def test_mark_with_its_reasons_comes_back(api):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from course.calendar import PUBLISHED, SOURCE, now
 from grading import assistance
+from grading.api.app import MOST_BODY
 from grading.calendar import CalendarKeeper
 from grading.tests import toy_course
 
@@ -86,6 +87,37 @@ async def test_solution_is_refused_before_the_deadline_and_given_and_noted_after
     (noted,) = (await api.json("api/restores", STAFF))[1]["restores"]
     assert (noted["student"], noted["module"], noted["way"]) == ("ann", "toy", "restore")
     assert noted["at"] == answer["given_at"]
+
+
+async def test_solution_that_is_asked_for_again_and_again_fills_no_disk(api):
+    written(api, f"modules: {{toy: {{due: {PAST}, allow_catch_up: true}}, base: {{due: {PAST}}}}}")
+    for path in 3 * ["api/reference/toy", "api/reference/base", "api/reference/base?catch_up=toy"]:
+        assert (await api.json(path))[0] == 200
+    assert (await api.json("api/reference/toy", "token-bob"))[0] == 200
+    _, noted = await api.json("api/restores", STAFF)
+    assert [(each["student"], each["module"], each["target"]) for each in noted["restores"]] == [
+        ("ann", "toy", None),
+        ("ann", "base", None),
+        ("ann", "base", "toy"),
+        ("bob", "toy", None),
+    ]
+
+
+async def test_name_that_somebody_asks_for_forges_no_line_of_the_log(api, caplog):
+    for path in ("api/reference/a%0aINFO%20forged", f"api/reference/base?catch_up=a%0aforged{'x' * 9000}"):
+        status, answer = await api.json(path)
+        assert status == 404
+        assert len(answer["error"]) < 300
+    assert any("forged" in record.getMessage() for record in caplog.records)
+    assert not any("\n" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize("query", ["catch_up=", "catch_up=..", "catch_up=toy&catch_up=base", "catch_up=%ff"])
+async def test_catching_up_to_what_is_no_module_after_it_gives_nothing(api, query):
+    written(api, "defaults: {allow_catch_up: true}")
+    status, answer = await api.json(f"api/reference/base?{query}")
+    assert status in (400, 404)
+    assert "source" not in answer
 
 
 async def test_without_a_calendar_no_solution_is_given(api):
@@ -197,6 +229,33 @@ async def test_staff_read_what_the_class_guesses(api):
     assert (await api.json("api/guesses/base", STAFF))[1]["guesses"] == []
 
 
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("my_guess = {{}: 1}", "my_guess = {{}: 1}"),
+        ('my_guess = "<script>alert(1)</script>"', "<script>alert(1)</script>"),
+        (f'my_guess = "{"x" * 5000}"', "x" * 1000),
+        ("my_guess = [" + "1," * 50_000 + "]", "my_guess = [" + "1," * 494),
+        ('my_guess = "\\ud800"', "\ud800"),
+        ("my_guess = " + "-" * 9000 + "1", ("my_guess = " + "-" * 9000)[:1000]),
+    ],
+)
+async def test_hostile_guess_is_a_short_text_and_hides_no_other(api, cell, shown):
+    await api.hand_in(body=guessing(cell))
+    await api.hand_in(body=guessing('my_guess = "kept"'), token="token-bob")
+    answer = await api.ask("api/guesses/toy", STAFF)
+    assert answer.code == 200
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert [each["guess"] for each in json.loads(answer.body)["guesses"]] == [shown, "kept"]
+
+
+async def test_message_that_would_fill_the_memory_is_not_read(api):
+    for token in (None, "token-ann"):
+        answer = await api.ask("api/hints", token, method="POST", body=b" " * (MOST_BODY + 1))
+        assert answer.code in (400, 599), "refused by its length, or hung up on"
+    assert (await api.json("api/hints", **ask_for(1)))[0] == 200
+
+
 async def test_one_lost_file_does_not_hide_everybodys_guess(api):
     _, receipt = await api.hand_in(body=guessing('my_guess = "lost"'))
     await api.hand_in(body=guessing('my_guess = "kept"'), token="token-bob")
@@ -207,6 +266,7 @@ async def test_one_lost_file_does_not_hide_everybodys_guess(api):
 
 @pytest.mark.parametrize("path", ["api/hints", "api/restores", "api/guesses/toy", "api/restores?module=toy"])
 async def test_only_staff_see_what_others_did(api, path):
+    assert (await api.json(path, "token-service"))[0] == 403
     assert await api.json(path) == (403, {"error": "Only instructors see this."})
     assert (await api.json(path, None))[0] == 401
     assert (await api.json(path, STAFF))[0] == 200
@@ -238,4 +298,19 @@ def test_damaged_publication_leaves_the_last_good_calendar(tmp_path, toy):
     keeper.start()
     assert keeper.current().module("toy").held
     (tmp_path / PUBLISHED).write_text("{")
+    assert keeper.current().module("toy").held
+
+
+def test_surprise_in_a_calendar_stops_neither_the_service_nor_the_next_look(tmp_path, toy, monkeypatch):
+    (tmp_path / "public").mkdir()
+    (tmp_path / SOURCE).write_text("modules: {toy: {held: true}}")
+
+    def surprised(*_):
+        raise TypeError
+
+    keeper = CalendarKeeper(tmp_path, toy.manifest)
+    with monkeypatch.context() as surprising:
+        surprising.setattr("grading.calendar.publish", surprised)
+        keeper.start()
+    keeper.look()
     assert keeper.current().module("toy").held

@@ -30,6 +30,8 @@ def test_damaged_notebook_is_taken_too():
         (b"\xff\xfe\x00", "not readable as JSON"),
         (b"PK\x03\x04", "not readable as JSON"),
         (b"[" * 100_000, "not readable as JSON"),
+        (b'{"x": ' + b"[" * 900 + b"]" * 900 + b"}", "nested more than 100 deep"),
+        (b'{"x": ' * 150 + b"1" + b"}" * 150, "nested more than 100 deep"),
         (b"[]", "no JSON object"),
         (b"null", "no JSON object"),
         (b"{}", "holds no notebook"),

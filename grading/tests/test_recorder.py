@@ -9,7 +9,7 @@ from nbgrader.api import MissingEntry
 from grading import gradebook
 from grading.metrics import ApiMetrics
 from grading.queue import Queue
-from grading.recorder import Recorder
+from grading.recorder import BATCH, Recorder
 from grading.results import CheckMark, Result
 from grading.tests import toy_course
 
@@ -134,6 +134,16 @@ def test_mark_that_cannot_be_written_keeps_no_other_from_being_written(queue, cl
     assert recorder.record(book) == 1
     assert grade(book).auto_score == 2.0
     assert recorder.record(book) == 0, "it is tried again later, not at once"
+
+
+def test_many_marks_that_cannot_be_written_keep_no_other_from_being_written(queue, clock, recorder, book):
+    for number in range(BATCH + 5):
+        queue.add(f"{number:032x}", f"eve{number}", "module", "base", "0" * 64, 10)
+        queue.finish(queue.lease(), Result([CheckMark("check-base", 1.0, 1.0)]))
+    graded(queue, clock, number=999)
+    assert recorder.record(book) == 0
+    assert recorder.record(book) == 1
+    assert grade(book).auto_score == 2.0
 
 
 def test_gradebook_that_is_locked_is_written_later(settings, engine, toy, store, queue, clock, book):
