@@ -18,8 +18,10 @@ PACKAGES = Path(np.__file__).parents[1]
 class HarnessProcess:
     """Runs a task in the harness, as the sandbox image starts it."""
 
+    harness = HARNESS
+
     def run(self, task: bytes, limits: Limits) -> SandboxResult:
-        command = [sys.executable, "-I", "-S", "-B", str(HARNESS), str(PACKAGES)]
+        command = [sys.executable, "-I", "-S", "-B", str(self.harness), str(PACKAGES)]
         try:
             ended = subprocess.run(
                 command,

@@ -5,6 +5,8 @@ import io
 import json
 import multiprocessing
 import os
+import re
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -14,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from course.datasets import DatasetError
+from course.manifest import HERE
 from course.restored import marked
 from grading import database
 from grading.course_files import _needing_data
@@ -24,6 +27,7 @@ from grading.sandboxes import Limits, SandboxResult, SandboxUnavailable
 from grading.tests.harness_process import HarnessProcess
 from grading.tests.toy_course import SOLVED, UNSOLVED, asking, notebook
 from grading.worker.loop import COURSE_AT_FAULT, Worker
+from grading.worker.milestones import verified
 from grading.worker.modules import OUTPUT_LIMIT
 
 LIMITS = Limits(10, 1 << 30, OUTPUT_LIMIT)
@@ -137,19 +141,24 @@ def test_milestone_sends_inputs_but_no_labels(queue, store, toy):
     sandbox.run = lambda task, limits: sent.append(json.loads(task)) or SandboxResult("ok", b"")
     hand_in(queue, store, milestone("def predict(x, w):\n    return x"), "milestone", "sign")
     worker_of(queue, store, toy, sandbox).work_once()
-    told = {"task", "slug", "seed", "files", "weights", "entry", "inputs", "seconds", "memory"}
-    assert set(sent[0]) == told
+    told = {"task", "slug", "files", "weights", "entry", "inputs", "seconds", "memory"}
+    assert set(sent[0]) == told, "not the seed either, from which the labels could be made"
 
 
 def test_weights_reach_the_students_code_and_pickles_do_not(queue, store, toy, engine):
     predict = "def predict(x, w):\n    return (x @ w['w'] > 0).astype(int)"
     hand_in(queue, store, milestone(predict, {"w": npy(np.array([1.0, 0.0]))}), "milestone", "sign")
     hand_in(queue, store, milestone(predict, {"w": npy(np.array([print, None]))}), "milestone", "sign", 2)
+    zipped = io.BytesIO()
+    np.savez_compressed(zipped, w=np.zeros(1000))
+    packed = base64.b64encode(zipped.getvalue()).decode()
+    hand_in(queue, store, milestone(predict, {"w": packed}), "milestone", "sign", 3)
     worker = worker_of(queue, store, toy)
-    worker.work_once()
-    worker.work_once()
+    for _ in range(3):
+        worker.work_once()
     assert state(engine).passed is True
-    assert "ValueError" in state(engine, f"{2:032x}").checks[0]["reasons"][0]
+    for number in (2, 3):
+        assert "ValueError" in state(engine, f"{number:032x}").checks[0]["reasons"][0]
 
 
 @pytest.mark.parametrize(("seconds", "passed"), [(0.0, True), (2.5, False)])
@@ -179,19 +188,71 @@ def test_solved_script_that_fails_is_the_courses_fault(queue, store, toy, engine
     assert state(engine).state == "failed"
 
 
-def test_weights_that_could_hold_the_data_are_refused_with_both_sizes(queue, store, toy, engine):
-    large = {"w": npy(np.zeros(20_000))}
-    hand_in(
-        queue,
-        store,
-        milestone(RIGHT, large),
-        "milestone",
-        "sign",
-    )
+@pytest.mark.parametrize(
+    ("weights", "code", "said"),
+    [
+        ({"w": npy(np.zeros(20_000))}, "", "; at most 100,000 can be handed in"),
+        ({f"{n:064}": npy(np.zeros(46)) for n in range(200)}, "", "the weights take 112,400 bytes"),
+        ({}, f"DATA = '{'x' * 600_000}'", "the Python files take 600"),
+        ({}, f"DATA = '{chr(0x1F600) * 200_000}'", "the Python files take 800"),
+    ],
+    ids=["weights", "names", "code", "letters"],
+)
+def test_what_could_hold_the_data_is_refused_with_both_sizes(queue, store, toy, engine, weights, code, said):
+    hand_in(queue, store, milestone(f"{code}\n{RIGHT}", weights), "milestone", "sign")
     worker_of(queue, store, toy).work_once()
     found = state(engine)
     assert found.passed is False
-    assert "at most 100,000" in found.checks[0]["reasons"][0]
+    assert said in found.checks[0]["reasons"][0]
+
+
+LABELS = np.stack([np.arange(100) % 10] * 2)
+SPOILT = np.where(np.arange(100) < 5, 0, LABELS[0]) + 0 * LABELS
+
+
+@pytest.mark.parametrize(
+    ("predictions", "reached"),
+    [
+        (np.stack([SPOILT[0], LABELS[1]]).astype(np.float32), 1.0),
+        (LABELS, 0.0),
+        (LABELS[0], 0.0),
+        (LABELS.T, 0.0),
+        (np.zeros((2, 0), np.int64), 0.0),
+        (LABELS.astype(bool), 0.0),
+        (np.full((2, 100), np.nan), 0.0),
+        (np.full((2, 100), np.inf), 0.0),
+        (None, 0.0),
+    ],
+)
+def test_predictions_of_two_networks_of_any_shape_and_type_are_scored(toy, predictions, reached):
+    source = (HERE / "probes" / "milestones" / "cnn_against_mlp.py").read_text()
+    names = {}
+    exec(compile(source, "cnn_against_mlp", "exec"), names)
+    files = replace(toy.milestone("sign"), score=names["score"])
+    result = verified(files, LABELS, predictions)
+    assert result.passed is (reached == 1.0)
+    assert result.score == 10.0 * reached
+
+
+@pytest.mark.parametrize("name", ["course.datasets", "course.manifest", "grading.settings", "tinytorch.toy"])
+def test_sandbox_holds_no_data_set_and_no_reference_for_a_milestone(
+    queue, store, toy, engine, tmp_path, name
+):
+    recipe = (HERE.parent / "images" / "sandbox" / "Dockerfile").read_text()
+    for sources, target in re.findall(r"^COPY (.+) /opt/classroom/(\S+)$", recipe, re.MULTILINE):
+        for each in sources.split():
+            source, into = HERE.parent / each, tmp_path / target
+            if source.is_dir():
+                shutil.copytree(source, into)
+            else:
+                into.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, into)
+    sandbox = HarnessProcess()
+    sandbox.harness = tmp_path / "grading" / "sandbox" / "__main__.py"
+    predict = f"def predict(x, w):\n    import {name}\n    return (x[:, 0] > 0).astype(int)"
+    hand_in(queue, store, milestone(predict), "milestone", "sign")
+    worker_of(queue, store, toy, sandbox).work_once()
+    assert "ModuleNotFoundError" in state(engine).checks[0]["reasons"][0]
 
 
 def test_data_set_that_is_not_there_costs_nobody_an_attempt(queue, store, toy, engine, monkeypatch):

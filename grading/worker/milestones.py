@@ -20,21 +20,20 @@ from grading.results import CheckMark, Result
 from grading.sandboxes import Limits, Sandbox, SandboxResult
 from grading.worker.modules import own_limits
 
+MAX_CODE = 512 * 1024  # bytes; the course's own package and script take a quarter of it
+
 
 def grade(
     submission: Submission, body: dict[str, Any], course: CourseFiles, sandbox: Sandbox, limits: Limits
 ) -> tuple[Result, SandboxResult]:
     """Verify one attempt; also returns how the sandbox ended."""
     files = course.milestone(submission.slug)
-    size = sum(len(text) for text in body["weights"].values()) * 3 // 4  # base64
-    if size > files.max_weights:
-        reason = f"the weights take {size:,} bytes; at most {files.max_weights:,} can be handed in."
-        return failed(files, reason), SandboxResult("ok", b"")
+    if too_large := _too_large(body, files.max_weights):
+        return failed(files, too_large), SandboxResult("ok", b"")
     inputs, labels = files.hidden(generator(submission.seed, submission.slug))
-    task = {
+    task = {  # without the seed: whoever knows how the inputs are made could make the labels from it
         "task": "milestone",
         "slug": submission.slug,
-        "seed": submission.seed,
         "files": body["files"],
         "weights": body["weights"],
         "entry": files.entry,
@@ -55,6 +54,17 @@ def grade(
     if result.passed and files.pace is not None:
         result = _in_time(result, files, files.pace, task, took, sandbox, limits)
     return result, ran
+
+
+def _too_large(body: dict[str, Any], most: int) -> str | None:
+    """Why weights and code are more than a network needs, and could be the data itself; None if they fit."""
+    size = sum(map(len, body["weights"])) + sum(map(len, body["weights"].values())) * 3 // 4  # base64
+    if size > most:
+        return f"the weights take {size:,} bytes; at most {most:,} can be handed in."
+    code = sum(len(text.encode("utf-8", "surrogatepass")) for text in body["files"].values())
+    if code > MAX_CODE:
+        return f"the Python files take {code:,} bytes; at most {MAX_CODE:,} can be handed in."
+    return None
 
 
 def _in_time(
