@@ -196,6 +196,22 @@ expect("dataset[-1][1]", dataset[-1][1], np.int64(9), "-1 is the last one, as ev
 batch = dataset.take(np.array([2, 0, 0]))
 expect("take([2, 0, 0])[0]", batch[0], np.array([[3.0, 3], [1, 1], [1, 1]]), "These rows, in this order.")
 expect("take([2, 0, 0])[1]", batch[1], np.array([9, 7, 7]), "The same rows of each array.")
+three = TensorDataset(labels, labels, labels)
+expect("number of parts, of three arrays", len(three[0]), 3, "Any number of arrays, one part for each.")
+expect_error("dataset[3]", IndexError, lambda: dataset[3], "There are 3 samples: 0, 1 and 2.")
+asked = []
+
+
+class Watched(TensorDataset):
+    """Notes which samples are asked for one by one."""
+
+    def __getitem__(self, index):
+        asked.append(int(index))
+        return super().__getitem__(index)
+
+
+Watched(letters, labels).take(np.array([2, 0]))
+expect("samples that take asks for one by one", asked, [], "Each array is indexed once, by all the indices.")
 rule = "Each sample needs all its parts."
 expect_error("3 images, 2 labels", ValueError, lambda: TensorDataset(letters, labels[:2]), rule)
 expect_error("TensorDataset()", ValueError, TensorDataset, "No array, no length.")
@@ -279,6 +295,10 @@ def collate(samples):
 # `np.stack` each of what `zip` gives, in a tuple. `zip(..., strict=True)` raises the `ValueError` for you.
 
 # %% role="check" id="check-dataloader-collate" exercise="dataloader-collate" points=2
+batch = collate([(1, 2, 3), (4, 5, 6)])
+expect("(1, 2, 3) and (4, 5, 6): how many parts", len(batch), 3, "One array for each part of a sample.")
+expect("the first part", batch[0], np.array([1, 4]), "The first parts of all samples.")
+expect("whole numbers become", batch[0].dtype.kind, "i", "Whole numbers (i) do not become floats (f).")
 batch = collate([(np.zeros((2, 2)), 5), (np.ones((2, 2)), 6), (np.ones((2, 2)), 7)])
 expect("number of parts", len(batch), 2, "One array for each part, not for each sample.")
 expect("shape of the first parts", batch[0].shape, (3, 2, 2), "One more dimension, in front.")
@@ -342,13 +362,17 @@ class Subset(Dataset):
 
 
 # %% role="check" id="check-dataloader-subset" exercise="dataloader-subset" points=2
+asked = []
+
+
 class Squares(Dataset):
-    """Sample i is (i, i * i)."""
+    """Sample i is (i, i * i). Notes which samples are asked for one by one."""
 
     def __len__(self):
         return 100
 
     def __getitem__(self, index):
+        asked.append(int(index))
         return index, index * index
 
     def take(self, indices):
@@ -358,10 +382,13 @@ class Squares(Dataset):
 part = Subset(Squares(), [30, 10, 20])
 expect("len(Subset(squares, [30, 10, 20]))", len(part), 3, "As many as there are indices.")
 expect("number 1 of it", np.array(part[1]), np.array([10, 100]), "Number 10 of the data set.")
+expect("len(Subset(squares, [5, 5]))", len(Subset(Squares(), [5, 5])), 2, "A number may be there twice.")
+asked.clear()
 batch = part.take(np.array([2, 0]))
 expect(
     "take([2, 0])", np.array(batch), np.array([[20, 30], [400, 900]]), "Numbers 20 and 30 of the data set."
 )
+expect("samples asked for one by one", asked, [], "take asks the data set's take, once for all.")
 twice = Subset(part, [1, 2])
 expect("a subset of it", np.array(twice.take(np.array([1]))), np.array([[20], [400]]), "1 is 2, 2 is 20.")
 
@@ -394,9 +421,12 @@ parts = split_indices(10, [5, 3, 2], np.random.default_rng(0))
 expect("lengths", [len(each) for each in parts], [5, 3, 2], "As asked for.")
 together = np.concatenate(parts)
 expect("all, sorted", np.sort(together), np.arange(10), "Each number in exactly one part.")
-assert (together != np.arange(10)).any(), "The parts are 0, 1, 2, ... in order; expected: mixed."
+steps = np.diff(together) % 10
+assert (steps != 1).any(), f"The parts are {together}, in order or only shifted; expected: mixed."
 again = np.concatenate(split_indices(10, [5, 3, 2], np.random.default_rng(0)))
 expect("the same generator", again, together, "Only the given generator decides.")
+other = np.concatenate(split_indices(10, [5, 3, 2], np.random.default_rng(1)))
+assert (other != together).any(), "Another generator gives the same parts; expected: rng.permutation mixes."
 rule = "5 + 6 is not 10."
 expect_error("10 into 5 and 6", ValueError, lambda: split_indices(10, [5, 6], np.random.default_rng(0)), rule)
 rule = "5 + 3 is not 10."
@@ -455,7 +485,10 @@ def epoch_order(count, shuffle, seed, epoch):
 expect("epoch_order(4, False, 0, 0)", epoch_order(4, False, 0, 0), np.arange(4), "Not shuffled: in order.")
 first = epoch_order(50, True, 3, 0)
 expect("seed 3, epoch 0, sorted", np.sort(first), np.arange(50), "Each number once.")
-assert (first != np.arange(50)).any(), "With shuffle=True the order is 0, 1, 2, ...; expected: mixed."
+steps = np.diff(first) % 50
+assert (steps != 1).any(), f"The order is {first[:5]}..., in order or only shifted; expected: mixed."
+ends = sorted({int(epoch_order(3, True, 3, epoch)[-1]) for epoch in range(40)})
+expect("which of 3 numbers come last, in 40 epochs", ends, [0, 1, 2], "Each number may come last.")
 expect("the same once more", epoch_order(50, True, 3, 0), first, "The same seed and epoch, the same order.")
 assert (epoch_order(50, True, 3, 1) != first).any(), "Epochs 0 and 1 have the same order; expected: another."
 assert (epoch_order(50, True, 4, 0) != first).any(), "Seeds 3 and 4 have the same order; expected: another."
@@ -630,7 +663,7 @@ for shuffle in (False, True):
 #
 # ### Exercise: `crops` and `random_crop`
 #
-# Cut a square of `size` x `size` out of each image, at another place for each.
+# Cut a square of `size` x `size` out of each image, at another place for each. Bytes stay bytes.
 #
 # - `crops(images, tops, lefts, size)`: from image `i` the rows from `tops[i]` and the columns from
 #   `lefts[i]`. A batch of no image gives none. A loop over the images is right, if slower. Without a loop:
@@ -682,13 +715,26 @@ cut = crops(images, np.array([1, 0]), np.array([2, 0]), 2)
 expect("crops of size 2 at (1, 2) and (0, 0)", cut.shape, (2, 1, 2, 2), "One square for each image.")
 expect("the first", cut[0, 0], np.array([[6, 7], [10, 11]]), "Rows from 1, columns from 2.")
 expect("the second", cut[1, 0], np.array([[16, 17], [20, 21]]), "Its own place, in its own image.")
+expect("its dtype", str(cut.dtype), str(images.dtype), "Pixels are only cut out: bytes stay bytes.")
 rng = np.random.default_rng(0)
 expect("size 4, no padding", random_crop(images, 4, 0, rng), images, "Only one place: nothing changes.")
-many = random_crop(np.ones((200, 1, 2, 2)), 2, 1, rng)
-corners = np.unique([int(image.sum()) for image in many])
-expect("2x2 ones, padding 1: how many are seen", corners, np.array([1, 2, 4]), "All places, also corners.")
-grey = random_crop(np.ones((3, 5, 4)), 2, 0, rng)
-expect("images without channels", grey.shape, (3, 2, 2), "(n, height, width) works too.")
+seven = np.full((1, 1, 1, 1), 7)  # one image of one pixel
+middle = np.array([[0, 0, 0], [0, 7, 0], [0, 0, 0]])
+expect("a pixel of 7, padding 1, size 3", random_crop(seven, 3, 1, rng)[0, 0], middle, "Padded on each side.")
+edge = random_crop(seven, 3, 1, rng, "edge")
+expect("the same with 'edge'", edge[0, 0], np.full((3, 3), 7), "padding_mode says with what.")
+many = random_crop(np.tile([[1, 2], [4, 8]], (300, 1, 1, 1)), 2, 1, rng)
+sums = sorted({int(image.sum()) for image in many})
+rule = "All nine places, each corner too: 1 alone, 1 + 2, 2 alone, 1 + 4, ..."
+expect("[[1, 2], [4, 8]], padding 1: the sums that are seen", sums, [1, 2, 3, 4, 5, 8, 10, 12, 15], rule)
+grey = np.tile(np.arange(20).reshape(5, 4), (300, 1, 1))
+cut = random_crop(grey, 2, 0, rng)
+expect("images without channels", cut.shape, (300, 2, 2), "(n, height, width) works too.")
+corners = sorted({int(image[0, 0]) for image in cut})
+rule = "In 5 rows and 4 columns, a square of 2 begins in row 0 to 3 and column 0 to 2."
+expect("upper left corners that are seen", corners, [0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14], rule)
+one, again = (random_crop(grey, 2, 0, np.random.default_rng(5)) for _ in range(2))
+expect("twice with the same seed", again, one, "Only the given generator decides.")
 
 # %% [markdown]
 # ### Exercise: `random_flip`
@@ -721,7 +767,12 @@ expect("p = 1, the first", mirrored[0, 0], np.array([[2.0, 1, 0], [5, 4, 3]]), "
 expect("p = 0", random_flip(images, 0.0, rng), images, "Nothing changes.")
 mirrored[...] = 0
 expect("the images, afterwards", images, np.arange(12.0).reshape(2, 1, 2, 3), "The result is a new array.")
-share = (random_flip(np.tile([[[0.0, 1.0]]], (1000, 1, 1)), 0.3, rng)[:, 0, 0] == 1).mean()
+small = random_flip(np.zeros((1, 1, 1, 2), dtype=np.uint8), 1.0, rng)
+expect("dtype of mirrored bytes", str(small.dtype), "uint8", "Pixels only change places: bytes stay bytes.")
+arrows = np.tile([[[0.0, 1.0]]], (1000, 1, 1))
+one, again = (random_flip(arrows, 0.3, np.random.default_rng(5)) for _ in range(2))
+expect("twice with the same seed", again, one, "Only the given generator decides.")
+share = (random_flip(arrows, 0.3, rng)[:, 0, 0] == 1).mean()
 assert abs(share - 0.3) < 0.1, f"With p = 0.3, {share:.0%} of the images were mirrored."
 
 # %% [markdown]
