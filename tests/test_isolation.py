@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
+from course.builder.source import RUBRIC, read
+from course.manifest import HERE, load
 from tests.classroom import Classroom, Student, run
 
 METADATA = "169.254.169.254"
@@ -141,13 +144,49 @@ def test_data_sets_are_read_only(mallory: Student) -> None:
 
 def test_no_solution_probe_or_reference_is_in_the_students_container(mallory: Student) -> None:
     text = mallory.shell(
-        "grep -rIl --exclude-dir=proc --exclude-dir=sys -e 'BEGIN SOLUTION' -e 'course.probing' / 2>/dev/null | head"
+        "grep -rIl --exclude-dir=proc --exclude-dir=sys -e 'BEGIN SOLUTION' -e 'BEGIN RUBRIC' -e 'course.probing' -e 'def hidden(rng)' / 2>/dev/null | head"
     )
     assert text.stdout.strip() == ""
     folders = mallory.shell(
         "find /opt /srv /usr/local /home -xdev \\( -name probes -o -name instructor -o -name reference -o -name grading \\) 2>/dev/null"
     )
     assert folders.stdout.strip() == ""
+
+
+def test_no_rubric_is_in_the_students_container(mallory: Student) -> None:
+    cells = [
+        cell
+        for path in (HERE / "modules").glob("*.py")
+        for cell in read(path, load(HERE / "course.yml").tracks)
+    ]
+    lines = {
+        line.strip()
+        for cell in cells
+        for rubric in RUBRIC.findall(cell.source)
+        for line in rubric.splitlines()
+        if len(line.strip()) > 40
+    }
+    assert lines
+    found = mallory.shell(
+        "cat > /tmp/lines; grep -rIlF -f /tmp/lines /opt /srv /usr/local /home /etc 2>/dev/null; rm /tmp/lines",
+        stdin="\n".join(lines),
+    )
+    assert found.stdout.strip() == ""
+
+
+def test_a_students_token_gets_no_solution_and_nothing_of_staff(mallory: Student) -> None:
+    slugs = [slug for slug, module in load(HERE / "course.yml").modules.items() if module.available]
+    asked = [f"reference/{slug}" for slug in slugs]
+    asked += [
+        f"reference/{slugs[0]}?catch_up={slugs[-1]}",
+        "reference/..%2fprobes%2ftensor",
+        "reference/tensor.py",
+    ]
+    asked += ["hints", "restores", f"guesses/{slugs[0]}"]
+    for path in asked:
+        status, text = mallory.grading("GET", path)
+        assert status in (400, 403, 404), path
+        assert list(json.loads(text)) == ["error"], path
 
 
 def test_a_students_server_stays_under_the_classrooms_ceiling(classroom: Classroom, ada: Student) -> None:
