@@ -169,6 +169,7 @@ def test_download_that_was_cut_off_goes_on_where_it_was(tmp_path, serve):
 def test_wrong_download_is_deleted_so_that_the_next_one_begins_anew(tmp_path, serve, capsys):
     assert fetch(plays(), tmp_path / "sets", "--mirror", serve(bytes(len(TEXT))).url) == 1
     assert "was deleted" in capsys.readouterr().err
+    assert (tmp_path / "sets/.incoming").stat().st_mode & 0o777 == 0o700, "labels may lie in it"
     assert fetch(plays(), tmp_path / "sets", "--mirror", serve(TEXT).url) == 0
 
 
