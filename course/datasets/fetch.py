@@ -41,8 +41,6 @@ def fetch(dataset: Dataset, into: Path, sources: Sources) -> bool:
         if is_current(dataset, into):  # somebody else was fetching it
             return False
         incoming = into / INCOMING
-        incoming.mkdir(exist_ok=True)
-        incoming.chmod(0o700)  # what is fetched in part may hold the labels already
         paths = [obtain(dataset, file, sources, incoming) for file in dataset.files]
         _write(dataset, paths, into)
         shutil.rmtree(incoming / dataset.name, ignore_errors=True)

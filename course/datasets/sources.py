@@ -56,6 +56,7 @@ def obtain(dataset: Dataset, file: File, sources: Sources, incoming: Path) -> Pa
     for url in (*mirrored, *file.origins):
         target = incoming / dataset.name / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
+        incoming.chmod(0o700)  # what is fetched in part may hold held-back labels already
         try:
             return _download(url, file, target)
         except (OSError, http.client.HTTPException) as error:
