@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import overload
@@ -23,9 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     command: Command = given.command
     try:
-        return command(places.find(), given)
+        code = command(places.find(), given)
+        sys.stdout.flush()
+        return code
     except (TitoError, ManifestError, NotANotebookError) as error:
         print(wrapped(str(error)), file=sys.stderr)
+    except BrokenPipeError:  # nobody reads on, as in `tito test adding | head`
+        # What is left to print must not fail at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
         print(wrapped(f"{error.filename or 'A file'}: {error.strerror or error}."), file=sys.stderr)
     except KeyboardInterrupt:

@@ -197,6 +197,20 @@ def test_folder_that_cannot_be_written_is_told(tito, work):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("arguments", [("status",), ("test", "counting"), ("map", "--json")])
+def test_reader_that_goes_away_is_no_fault(tito, work, arguments):
+    tito("start", "counting")
+    reader, writer = os.pipe()
+    os.close(reader)  # as `tito test counting | head` does once it has its lines
+    command = [sys.executable, "-m", "course.tito.cli", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    ended = subprocess.run(
+        command, check=False, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, "")  # what a shell calls ended by a closed pipe
+
+
 def test_map_for_programs(tito):
     assert json.loads(tito("map", "--json", "--track", "short")[1]) == {
         "track": "short",
