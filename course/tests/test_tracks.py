@@ -1,6 +1,6 @@
-"""Every order through the course: bridges carry, and the default track's notebooks run from top to bottom.
+"""Every order through the course: each bridge stands on the module before.
 
-The whole way of a student, in each track, with what is handed in and its marks, is tests/test_tracks.py.
+Every notebook from top to bottom, what is handed in, and its marks are in tests/test_tracks.py.
 """
 
 from __future__ import annotations
@@ -93,16 +93,6 @@ def test_the_begin_of_a_bridge_fails_without_what_the_module_before_exported(tra
         exec("\n".join(begin), {})
     package(track, after)
     exec("\n".join(begin), {})
-
-
-@pytest.mark.parametrize("slug", slugs(DEFAULT_TRACK))
-def test_a_solved_notebook_runs_from_top_to_bottom(slug, built, package, tmp_path):
-    folder = built(DEFAULT_TRACK)
-    package(DEFAULT_TRACK, slug)
-    notebook = tmp_path / f"{slug}.ipynb"
-    shutil.copy(folder / "student" / notebook.name, notebook)
-    playing.fill_in(notebook, folder / "instructor" / notebook.name)
-    playing.run(notebook)
 
 
 def test_an_untouched_notebook_stops_at_its_first_exercise(built, package, tmp_path):
