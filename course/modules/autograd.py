@@ -1128,6 +1128,8 @@ def gradcheck(function, inputs, eps=1e-2, atol=1e-3, rtol=1e-2):
 # `getattr(function, "__name__", function)` is the name, or, where there is none, the thing itself.
 
 # %% role="check" id="check-autograd-gradcheck" exercise="autograd-gradcheck" points=2
+import re
+
 from tinytorch.tensor import Op, apply
 
 
@@ -1148,6 +1150,14 @@ def cube(x):
 x = Tensor([1.0, 2.0, -1.5], requires_grad=True)
 wrong = 1
 expect("a right derivative", gradcheck(cube, [x]), True, "Both agree.")
+flat = Tensor([0.0], requires_grad=True)
+expect("the cube at 0, eps 0.01", gradcheck(cube, [flat]), True, "0 and 0.0001: within atol.")
+steep = Tensor([0.0, 100.0], requires_grad=True)
+wrong = 1.005
+expect("a slope of 30000, wrong by 150", gradcheck(cube, [steep]), True, "Within rtol times the slope.")
+wrong = 2
+loose = gradcheck(cube, [x], rtol=2), gradcheck(cube, [x], atol=100)
+expect("a slope wrong by 12, with rtol=2, and with atol=100", loose, (True, True), "As the caller asks.")
 for wrong in (-1, 2, np.nan):
     expect_error(
         f"a derivative that is {wrong} times the right one",
@@ -1162,12 +1172,27 @@ expect_error(
     lambda: gradcheck(lambda a, b: a + cube(b), [Tensor([1.0, 1.0, 1.0], requires_grad=True), x]),
     "Each input that both_gradients yields is compared.",
 )
+
+
+def cube_of_third(a, b, c):
+    return a + b + cube(c)
+
+
+three = [Tensor([1.0, 1.0, 1.0], requires_grad=True) for _ in range(3)]
+(*_, (_, by_autograd, by_differences)) = both_gradients(cube_of_third, three, 1e-2)
 try:
-    gradcheck(cube, [x])
+    gradcheck(cube_of_third, three)
 except AssertionError as error:
     message = str(error)
-for part in ("cube", "0", "1"):
-    assert part in message, f"The message is {message!r}; expected: the name, the input's number, the index."
+numbers = [float(each) for each in re.findall(r"\d+\.?\d*", message)]
+for part, is_there in {
+    "the function's name": "cube_of_third" in message,
+    "the input's number, 2": 2 in numbers,
+    "the index, 1": 1 in numbers,
+    "what autograd says there": any(np.isclose(each, abs(by_autograd[1]), 0.01) for each in numbers),
+    "what differences say there": any(np.isclose(each, abs(by_differences[1]), 0.01) for each in numbers),
+}.items():
+    assert is_there, f"The message is {message!r}; expected in it: {part}."
 expect("x.grad afterwards", x.grad, None, "A check leaves no gradients behind.")
 
 # %%

@@ -191,17 +191,18 @@ def slope(p):
     return p * np.array([1, 50], dtype=np.float32)
 
 
-print("learning rate   where it is after 100 steps")
+print("after 100 steps:")
+print("   lr   along    across")
 for lr in (0.001, 0.01, 0.039, 0.041):
     p = np.array([-4, 1], dtype=np.float32)
     for _ in range(100):
         descend(p, slope(p), lr)
-    print(f"{lr:13}   along {p[0]:8.3f}   across {p[1]:10.3g}")
+    print(f"{lr:5} {p[0]:7.3f} {p[1]:9.3g}")
 
 # %% [markdown]
-# With steps of more than 2/50 the steep direction explodes. With a safe 0.01 it is done at once, while the
-# long one is not yet two thirds of its way. One learning rate for all directions: that is the pain which all
-# the rest of this module is about.
+# With steps of more than 2/50 the steep direction explodes: each step leads further beyond the bottom than it
+# began. With a safe 0.01 it is done at once, while the long one is not yet two thirds of its way. One
+# learning rate for all directions: that is the pain which all the rest of this module is about.
 #
 # ## Momentum
 #
@@ -351,7 +352,9 @@ expect_error("lr = nan", ValueError, lambda: check_settings({"lr": float("nan")}
 expect_error("eps = -1", ValueError, lambda: check_settings({"lr": 0.1, "eps": -1}), "eps is 0 or more.")
 expect_error("a beta of -0.1", ValueError, lambda: check_settings({"betas": (-0.1, 0.9)}), "0 or more.")
 expect_error("a beta of 1", ValueError, lambda: check_settings({"betas": (0.9, 1.0)}), "Below 1, not 1.")
-for change in ({"momentum": 0}, {"dampening": 0.1}):
+nan = float("nan")
+expect_error("a beta of nan", ValueError, lambda: check_settings({"betas": (0.9, nan)}), "nan is not below 1.")
+for change in ({"momentum": 0}, {"dampening": 0.1}, {"dampening": -0.1}):
     rule = "Nesterov needs momentum and no dampening."
     expect_error(f"Nesterov, {change}", ValueError, lambda c=change: check_settings({**good, **c}), rule)
 
@@ -400,7 +403,9 @@ class SGD(Optimizer):
 # Can each number have a step size of its own? Keep two running means for each: of the gradient (the *first
 # moment* $m$) and of its square (the *second moment* $v$):
 #
-# $$ m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 $$
+# $$ m \leftarrow \beta_1 m + (1 - \beta_1)\, g $$
+#
+# $$ v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 $$
 #
 # and step by $m / \sqrt{v}$. The scale of the gradient cancels: whether the slope is 1 or 50, the step is
 # about `lr`. (Kingma and Ba, *Adam*, 2014, arXiv:1412.6980.)
@@ -455,8 +460,9 @@ for step in range(1, 1001):
 # when the network knows least. After $t$ steps the weights in a running mean add up to $1 - \beta^t$ only;
 # divide by that, and the means are right from the first step on:
 #
-# $$ \hat m = \frac{m}{1 - \beta_1^t} \qquad \hat v = \frac{v}{1 - \beta_2^t} \qquad
-#    p \leftarrow p - \mathrm{lr} \cdot \frac{\hat m}{\sqrt{\hat v} + \epsilon} $$
+# $$ \hat m = \frac{m}{1 - \beta_1^t} \qquad \hat v = \frac{v}{1 - \beta_2^t} $$
+#
+# $$ p \leftarrow p - \mathrm{lr} \cdot \frac{\hat m}{\sqrt{\hat v} + \epsilon} $$
 #
 # ### Exercise: `bias_correction` and `adam_update`
 #
@@ -620,9 +626,9 @@ runs = [
     ("Adam", lambda p: Adam(p, lr=0.3), False),
     ("Adam, valley turned", lambda p: Adam(p, lr=0.3), True),
 ]
-figure, axes = plt.subplots(1, 4, figsize=(12, 3), sharex=True, sharey=True, layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(7, 5), sharex=True, sharey=True, layout="constrained")
 grid = np.stack(np.meshgrid(np.linspace(-5, 3, 161), np.linspace(-4, 4, 161)), axis=-1)
-for axis, (name, optimizer, turned) in zip(axes, runs, strict=True):
+for axis, (name, optimizer, turned) in zip(axes.flat, runs, strict=True):
     places, turn = path(optimizer, 300, turned)
     height = ((grid @ turn) ** 2 @ np.array([0.5, 25.0])) ** 0.5
     axis.contour(grid[..., 0], grid[..., 1], height, (0.5, 1.5, 3, 5, 8, 12), colors="gray", linewidths=0.6)

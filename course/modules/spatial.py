@@ -258,6 +258,12 @@ g_x, g_weight, g_bias = conv2d_loops_vjp(3 * one, 2 * one, 10 * one)
 expect("the pixel's gradient, weight 2, g 10", g_x, 20 * one, "g times the weight.")
 expect("the weight's gradient, pixel 3, g 10", g_weight, 30 * one, "g times the pixel.")
 expect("the bias's gradient, g 10", g_bias, np.array([10.0]), "The bias is added once: g.")
+g = np.array([[[[1.0, 2], [3, 4]], [[5, 6], [7, 8]]]])
+pixels = np.array([[[[1.0, 0], [2, 0]]]])
+g_x, g_weight, _ = conv2d_loops_vjp(pixels, np.array([1.0, 10]).reshape(2, 1, 1, 1), g)
+expect("two filters [[1]] and [[10]], the image's gradient", g_x, g[:, :1] + 10 * g[:, 1:], "From both.")
+rule = "Each filter has its own g: 1 * 1 + 2 * 3 and 1 * 5 + 2 * 7."
+expect("the weights' gradients, pixels [[1, 0], [2, 0]]", g_weight.ravel(), np.array([7.0, 19]), rule)
 square = np.array([[[[1.0, 2], [3, 4]]]])
 g_x, g_weight, g_bias = conv2d_loops_vjp(image, square, np.ones((1, 1, 2, 2)))
 expect(
@@ -415,6 +421,9 @@ expect(
     "1 / sqrt(fan_in), and 3 * 2 * 5 numbers meet in one output.",
     atol=0.01,
 )
+numbers, bound = layer.bias.numpy(), np.array([-1, 1]) / np.sqrt(30)
+rule = "Drawn like the weights."
+expect("smallest and largest bias", np.array([numbers.min(), numbers.max()]), bound, rule, atol=0.03)
 expect("its output for 8 x 9", layer(zeros(4, 3, 8, 9)).shape, (4, 200, 5, 3), "Stride and padding count.")
 layer, x = Conv2d(2, 3, 3, stride=(2, 1), padding=(0, 1)), randn(1, 2, 7, 5)
 came = conv2d(x, layer.weight, layer.bias, (2, 1), (0, 1))
@@ -589,6 +598,16 @@ expect(
     np.array([[[[6.0, 8], [16, 18]]]]),
     "The fifth row and column fill no window: they are left out.",
 )
+op = MaxPool((2, 2), (2, 2))
+op.forward(odd)
+(g_x,) = op.vjp(np.ones((1, 1, 2, 2), dtype=np.float32))
+edges = np.append(g_x[0, 0, 4], g_x[0, 0, :, 4])
+expect("gradients of the fifth row and column", edges, np.zeros(10), "In no window, so 0.")
+op = MaxPool((2, 2), (2, 1))
+expect("2 x 2, stride (2, 1)", op.forward(odd)[0, 0, 0], np.array([6.0, 7, 8, 9]), "Rows by 2, columns by 1.")
+op.forward(-abs(odd - 12))
+(g_x,) = op.vjp(np.ones((1, 1, 2, 4), dtype=np.float32))
+expect("its middle pixel's gradient, the largest in two", g_x[0, 0, 2, 2], np.float32(2), "The sum: 1 + 1.")
 op = MaxPool((3, 3), (2, 2))
 expect("3 x 3, stride 2, on 5 x 5", op.forward(odd), np.array([[[[12.0, 14], [22, 24]]]]), "They overlap.")
 op.forward(-abs(odd - 12))
@@ -599,6 +618,7 @@ expect(
     np.float32(10),
     "It gets the sum: 1 + 2 + 3 + 4.",
 )
+expect("the sum of all pixels' gradients", g_x.sum(), np.float32(10), "The others get nothing.")
 
 # %% [markdown]
 # ### Exercise: `AvgPool`
@@ -676,6 +696,8 @@ expect(
 expect("the input, afterwards", window[0, 0], np.array([[1.0, 7], [3, 5]]), "The input stays as it was.")
 op = AvgPool((3, 2), (2, 1))
 expect("3 x 2 on 5 x 5", op.forward(odd).shape, (1, 1, 2, 4), "Rows by 2, columns by 1.")
+rule = "(0 + 1 + 5 + 6 + 10 + 11) / 6: by the window's size."
+expect("its first number, on 0 to 24", op.forward(odd)[0, 0, 0, 0], np.float32(5.5), rule)
 (g_x,) = op.vjp(np.full((1, 1, 2, 4), 6, dtype=np.float32))
 expect(
     "3 x 2 on 5 x 5, the gradient's first column",

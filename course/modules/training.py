@@ -140,6 +140,11 @@ expect(
     np.array([[2.96]]),
     "2.6 - 0.1 * 2 * (2.6 + 0.6 - 5): the gradient of the first step must not be added.",
 )
+still = Linear(1, 1)
+still.weight, still.bias = Parameter([[0.0]]), Parameter([0.0])
+own = SGD(still.parameters(), lr=0.1)
+two = train_step(still, mse_loss, own, Tensor([[1.0], [1.0]]), Tensor([[3.0], [3.0]]))
+expect("loss of two samples, each wrong by 3", two, 9.0, "loss_fn gives a mean already: return it as it is.")
 seen = []
 weight = line.weight
 train_step(line, mse_loss, optimizer, one_x, one_y, lambda: seen.append((weight.grad.item(), weight.item())))
@@ -193,10 +198,10 @@ def noted(x, y):
 
 
 uneven = [(Tensor([[1.0], [2.0], [3.0]]), Tensor([1.0, 1.0, 1.0])), (Tensor([[4.0]]), Tensor([9.0]))]
-line.eval()
+whole = Sequential(line).eval()
 expect(
     "three samples of loss 1, one of loss 9",
-    train_epoch(line, iter(uneven), noted),
+    train_epoch(whole, iter(uneven), noted),
     3.0,
     "(3 * 1 + 1 * 9) / 4: the mean over samples, not over batches (5).",
 )
@@ -204,7 +209,7 @@ expect(
     "(size, first number, training) of each step",
     seen,
     [(3, 1.0, True), (1, 4.0, True)],
-    "One step for each batch, in order, while the model is in training mode.",
+    "One step for each batch, in order, while the model and its layers are in training mode: model.train().",
 )
 
 # %% [markdown]
@@ -267,8 +272,9 @@ class Watched(Linear):
 
 watched = Watched(1, 1)
 watched.weight, watched.bias = Parameter([[1.0]]), Parameter([0.0])
+whole = Sequential(watched)
 flat = [(x, Tensor(np.zeros((len(x), 1)))) for x, _ in uneven]
-found = evaluate(watched, flat, loss=mse_loss, largest=lambda output, y: float(output.numpy().max()))
+found = evaluate(whole, flat, loss=mse_loss, largest=lambda output, y: float(output.numpy().max()))
 expect("the names of what it returns", sorted(found), ["largest", "loss"], "One number for each measure.")
 expect("loss of y = x against 0", found["loss"], 7.5, "(1 + 4 + 9 + 16) / 4, the mean over samples.")
 expect("a measure that gives floats", found["largest"], 3.25, "(3 * 3 + 1 * 4) / 4")
@@ -276,10 +282,10 @@ expect(
     "(training, requires_grad) at each call of the model",
     modes,
     [(False, False), (False, False)],
-    "eval() and no_grad(), and one call for each batch.",
+    "eval() (of the layers too) and no_grad(), and one call for each batch.",
 )
 expect("the mode, afterwards", watched.training, True, "It was training, so it is again.")
-evaluate(watched.eval(), flat, loss=mse_loss)
+evaluate(whole.eval(), flat, loss=mse_loss)
 expect("the mode, if it was eval() before", watched.training, False, "As it was before.")
 
 # %% [markdown]
@@ -389,21 +395,22 @@ class EarlyStopping:
 
 # %% role="check" id="check-training-early-stopping" exercise="training-early-stopping" points=3
 watched = Linear(1, 1, bias=False)
-stopping = EarlyStopping(patience=2, min_delta=0.1)
+stopping = EarlyStopping(patience=2, min_delta=0.5)
 told = []
-for number, value in enumerate([3.0, 2.0, 1.95, float("nan"), 0.5]):
+for number, value in enumerate([3.0, 2.0, 1.5, float("nan"), 0.5]):
     watched.weight.data[...] = number
     stopping.step(value, watched)
     told.append((stopping.best, stopping.waited, stopping.stopped))
 expect(
-    "(best, waited, stopped) after losses 3, 2, 1.95, nan, 0.5",
+    "(best, waited, stopped) after losses 3, 2, 1.5, nan, 0.5",
     told,
     [(3.0, 0, False), (2.0, 0, False), (2.0, 1, False), (2.0, 2, True), (0.5, 0, False)],
-    "patience 2, min_delta 0.1: 1.95 is not better than 2 by more than 0.1, and nan never is.",
+    "patience 2, min_delta 0.5: 1.5 is not better than 2 by more than 0.5, and nan never is.",
 )
 stopping.step(9.0, watched)
-watched.weight.data[...] = 99
-stopping.restore(watched)
+for later in (99, 77):  # trained on after the best epoch, and after the first restore
+    watched.weight.data[...] = later
+    stopping.restore(watched)
 expect("the weight, restored", watched.weight, np.array([[4.0]]), "As it was at the best epoch, copied then.")
 EarlyStopping().restore(watched)
 expect(
@@ -438,8 +445,9 @@ for patience in (1, 3, 10, 20):
 # The best known way follows half a cosine, from `lr` down to `eta_min` in `T_max` steps (Loshchilov and
 # Hutter, *SGDR*, 2016, arXiv:1608.03983):
 #
-# $$ \mathrm{lr}_t = \mathrm{end} + \tfrac12\,(\mathrm{start} - \mathrm{end})\,
-# \bigl(1 + \cos(\pi\, t / T_{max})\bigr) $$
+# $$ \mathrm{lr}_t = \mathrm{end} + (\mathrm{start} - \mathrm{end}) \cdot c_t $$
+#
+# $$ c_t = \tfrac12\,\bigl(1 + \cos(\pi\, t / T_{max})\bigr) $$
 #
 # ### Exercise: `anneal_cos`
 #
@@ -540,7 +548,7 @@ expect(
 # The value at a `step`: up to the top (included) from `start` to `peak`, afterwards from `peak` to `end`,
 # which is reached at the last step. `anneal(from, to, share)` goes from one to the other; you compute the
 # share of the way. An edge: if the top lies at or before step 0, there is no way up; begin with the way down,
-# whose start is the top all the same.
+# whose start is the top all the same (if that is before step 0, some of the way is behind you at step 0).
 
 
 # %% role="exercise" id="training-one-cycle"
@@ -684,8 +692,9 @@ plt.show()
 # together are one long vector; if its length (*norm*) is above `max_norm`, it is shortened, and keeps its
 # direction (Pascanu et al., 2013, arXiv:1211.5063):
 #
-# $$ g \leftarrow g \cdot \min\!\left(1,\; \frac{\mathrm{max\_norm}}{\lVert g \rVert + 10^{-6}}\right),
-# \qquad \lVert g \rVert = \sqrt{\textstyle\sum_p \sum_i g_{p,i}^2} $$
+# $$ g \leftarrow g \cdot \min\!\left(1,\; \frac{\mathrm{max\_norm}}{\lVert g \rVert + 10^{-6}}\right) $$
+#
+# $$ \lVert g \rVert = \sqrt{\textstyle\sum_p \sum_i g_{p,i}^2} $$
 #
 # ### Exercise: `clip_grad_norm_`
 #
@@ -729,18 +738,17 @@ def with_gradients(*arrays):
 
 first, none, second = with_gradients([3.0, 0.0], None, [0.0, 4.0])
 held = first.grad
-norm = clip_grad_norm_(iter([first, none, second]), max_norm=1.0)
+norm = clip_grad_norm_(iter([first, none, second]), max_norm=2.5)
+expect("type of what it returns", type(norm).__name__, "Tensor", "A tensor with one number.")
 expect("the norm of (3, 0) and (0, 4)", norm, np.float32(5), "sqrt(9 + 16), of all parameters together.")
-expect("the first gradient, clipped to 1", held, np.array([0.6, 0.0]), "3 * 1 / 5, in place.")
-expect("the second", second.grad, np.array([0.0, 0.8]), "All are shortened by the same factor.")
+expect("the first gradient, clipped to 2.5", held, np.array([1.5, 0.0]), "3 * 2.5 / 5, in place.")
+expect("the second", second.grad, np.array([0.0, 2.0]), "All are shortened by the same factor.")
 expect("the one that is None", none.grad, None, "No gradient, nothing to do.")
-(small,) = with_gradients([0.3, 0.4])
-expect(
-    "norm of (0.3, 0.4)", clip_grad_norm_([small], max_norm=1.0), np.float32(0.5), "The norm before clipping."
-)
-expect(
-    "that gradient, afterwards", small.grad, np.array([0.3, 0.4]), "Short enough: it is never made longer."
-)
+(small,) = with_gradients([1.2, 1.6])
+expect("norm of (1.2, 1.6)", clip_grad_norm_([small], 2.5), np.float32(2), "The norm before clipping.")
+expect("that gradient, afterwards", small.grad, np.array([1.2, 1.6]), "Short enough: never made longer.")
+still = clip_grad_norm_(with_gradients([0.0, 0.0]), max_norm=1.0)
+expect("norm of (0, 0)", still, np.float32(0), "The 1e-6 in the formula: no division by zero.")
 
 # %% [markdown]
 # One batch of this training is broken: someone forgot to divide by 16, and multiplied instead. The accuracy
@@ -1034,7 +1042,8 @@ straight.early_stopping.best, straight.early_stopping.waited = 0.25, 3
 kept = snapshot(straight)
 wanted = few_steps(straight)
 other = small_trainer(seed=4)
-few_steps(other)
+for _ in range(2):
+    few_steps(other)
 resume(other, kept)
 rule = "After resuming, everything goes on as it did before: parameters, momentum, schedule, random numbers."
 expect(
@@ -1044,6 +1053,9 @@ waited = (other.early_stopping.best, other.early_stopping.waited)
 expect("(best, waited) of early stopping", waited, (0.25, 3), "Patience counts on from where it was.")
 expect("numbers after six more steps, straight and resumed", few_steps(other), wanted, rule, rtol=0, atol=0)
 resume(other, kept)
+expect(
+    "(epoch, history) once more", (other.epoch, other.history), (1, {"loss": [1.0]}), "The snapshot stays."
+)
 expect("the same, resumed from the same snapshot again", few_steps(other), wanted, rule, rtol=0, atol=0)
 bare = Trainer(other.model, other.optimizer, mse_loss)
 resume(bare, snapshot(bare))
