@@ -150,6 +150,7 @@ def framework(people: dict[str, Student]) -> Student:
     """A student whose own tinytorch is complete."""
     grace = people["grace"]
     grace.start_server()
+    grace.shell("mkdir -p ~/course/milestones")
     for slug in ("tensor", "activations", "layers", "losses", "autograd", "optimizers", "dataloader"):
         grace.shell(f"cat > ~/course/{slug}.ipynb", stdin=json.dumps(right(slug)))
         exported = grace.tito(f"export {slug}")
@@ -171,11 +172,13 @@ def test_milestone_is_verified_outside_the_students_code(framework: Student, slu
 
 
 def test_training_sample_by_sample_is_too_slow_for_batching(framework: Student) -> None:
-    """The clock is the worker's: nothing that the student's code says about time counts."""
+    """It learns as well, but the clock is the worker's: nothing that the student's code says counts."""
     solved = REPOSITORY / "build" / "course" / "discovery" / "instructor" / "milestones" / "batching.py"
-    slow = solved.read_text().replace("batch_size=128", "batch_size=1")
-    assert slow != solved.read_text()
-    framework.shell("cat > ~/course/milestones/batching.py", stdin=slow)
+    script = solved.read_text()
+    for quick, slow in (("batch_size=128, epochs=5", "batch_size=1, epochs=2"), ("lr=0.2, m", "lr=0.005, m")):
+        assert quick in script
+        script = script.replace(quick, slow)
+    framework.shell("cat > ~/course/milestones/batching.py", stdin=script)
     answer = framework.tito("milestone submit batching")
     assert "Not passed yet." in answer.stdout, answer.stdout
-    assert "the solved script" in answer.stdout or "still running" in answer.stdout
+    assert "the solved script" in " ".join(answer.stdout.split()), answer.stdout
