@@ -1,4 +1,4 @@
-"""What Prometheus sees of API and worker."""
+"""What Prometheus sees of API, worker and recorder."""
 
 from __future__ import annotations
 
@@ -43,6 +43,19 @@ class WorkerMetrics(_Metrics):
         self.outcomes.labels(outcome).inc()
 
 
+class RecorderMetrics(_Metrics):
+    """What the recorder counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recorded = Counter(
+            "grading_recorded", "Marks written into nbgrader's gradebook.", registry=self.registry
+        )
+        self.record_failures = Counter(
+            "grading_record_failures", "Marks that could not be written yet.", registry=self.registry
+        )
+
+
 class ApiMetrics(_Metrics):
     """What the API counts, and what it reads from the queue when asked."""
 
@@ -51,12 +64,6 @@ class ApiMetrics(_Metrics):
         self.receipts = Counter("grading_receipts", "Submissions taken in.", ["kind"], registry=self.registry)
         self.refused = Counter(
             "grading_refused", "Submissions refused, by HTTP status.", ["status"], registry=self.registry
-        )
-        self.recorded = Counter(
-            "grading_recorded", "Marks written into nbgrader's gradebook.", registry=self.registry
-        )
-        self.record_failures = Counter(
-            "grading_record_failures", "Marks that could not be written yet.", registry=self.registry
         )
         for kind in ("module", "milestone"):
             self.receipts.labels(kind)

@@ -47,9 +47,14 @@ class Settings:
         return self.folder / "submissions"
 
     @property
+    def nbgrader(self) -> Path:
+        """nbgrader's course folder: what formgrader and nbgrader's own commands work on."""
+        return self.folder / "nbgrader"
+
+    @property
     def gradebook_url(self) -> str:
         """nbgrader's database."""
-        return f"sqlite:///{self.folder / 'gradebook.db'}"
+        return f"sqlite:///{self.nbgrader / 'gradebook.db'}"
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -26,9 +26,9 @@ from grading.api.app import application
 from grading.api.service import Service
 from grading.calendar import CalendarKeeper
 from grading.course_files import CourseFiles
-from grading.metrics import ApiMetrics, WorkerMetrics
+from grading.metrics import ApiMetrics, RecorderMetrics, WorkerMetrics
 from grading.queue import Queue
-from grading.recorder import Recorder
+from grading.recorder.writing import Recorder
 from grading.sandboxes import Limits
 from grading.settings import Settings
 from grading.store import Store
@@ -50,6 +50,7 @@ async def serve(built: Path, folder: Path) -> None:
         instructor=built / "instructor",
         calendar=folder / "calendar",
     )
+    settings.nbgrader.mkdir(exist_ok=True)
     course = CourseFiles(settings, manifest.load(built / "course.json"))
     store = Store(settings.submissions)
     store.prepare()
@@ -68,7 +69,8 @@ async def serve(built: Path, folder: Path) -> None:
     service = Service(settings, course.manifest, engine, queue, store, metrics, calendar)
     socket, port = bind_unused_port()
     HTTPServer(application(service, auth)).add_socket(socket)
-    Recorder(engine, course, store, settings.gradebook_url, metrics).start()
+    recorder = Recorder(engine, course, store, settings.gradebook_url, RecorderMetrics())
+    threading.Thread(target=recorder.run, args=(threading.Event(),), daemon=True).start()
     limits = Limits(settings.sandbox_seconds, settings.sandbox_memory, OUTPUT_LIMIT)
     worker = Worker(queue, store, course, HarnessProcess(), limits, WorkerMetrics())
     threading.Thread(target=worker.run, args=(threading.Event(),), daemon=True).start()

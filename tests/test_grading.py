@@ -70,7 +70,7 @@ def test_cheating_gets_nothing_here_and_full_marks_from_nbgraders_own_autograder
 
 def test_mark_is_in_nbgraders_gradebook(classroom: Classroom, grace: Student) -> None:
     graded = hand_in(grace, "setup", right("setup"))
-    with sqlite3.connect(classroom.state / "grading" / "gradebook.db") as book:
+    with sqlite3.connect(classroom.state / "grading" / "nbgrader" / "gradebook.db") as book:
         query = """
             SELECT SUM(grade.auto_score) FROM grade
             JOIN submitted_notebook ON grade.notebook_id = submitted_notebook.id

@@ -106,7 +106,7 @@ def modules(track: str) -> list[Module]:
 
 def in_gradebook(folder: Path) -> list[tuple]:
     """Every grade in nbgrader's gradebook: student, assignment, cell, points, most points."""
-    with closing(sqlite3.connect(folder / "gradebook.db")) as book:
+    with closing(sqlite3.connect(folder / "nbgrader" / "gradebook.db")) as book:
         return sorted(
             book.execute(
                 """select submitted_assignment.student_id, notebook.name, base_cell.name, grade.id,

@@ -1,4 +1,4 @@
-"""`python -m grading.api`: the API, the pages, and the recorder in one process."""
+"""`python -m grading.api`: the API and the pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from grading.calendar import CalendarKeeper
 from grading.course_files import CourseFiles
 from grading.metrics import ApiMetrics
 from grading.queue import Queue
-from grading.recorder import Recorder
 from grading.store import Store
 
 PORT = 8300
@@ -51,7 +50,6 @@ def main() -> int:
     calendar.start()
     app = application(Service(given, course.manifest, engine, queue, store, metrics, calendar), auth)
     metrics.serve(METRICS_PORT)
-    Recorder(engine, course, store, given.gradebook_url, metrics).start()
     asyncio.run(_serve(server(app)))
     return 0
 

@@ -9,11 +9,38 @@ from jupyterhub.services.auth import HubOAuth
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
-from grading.api import assistance, pages, submissions
+from grading.api import (
+    assistance,
+    drafts,
+    events,
+    exceptions,
+    exchange,
+    exports,
+    health,
+    milestones,
+    openapi,
+    pages,
+    regrades,
+    submissions,
+)
 from grading.api.handlers import MissingHandler
-from grading.api.health import HealthHandler
 from grading.api.service import Service
 
+# Each has ROUTES: regular expressions below the service's prefix, and who answers.
+ANSWERED_BY = (
+    pages,
+    health,
+    submissions,
+    assistance,
+    exceptions,
+    regrades,
+    milestones,
+    exchange,
+    drafts,
+    exports,
+    events,
+    openapi,
+)
 MOST_BODY = 256 * 1024  # bytes of a request that is held in memory; submissions go to the disk
 
 
@@ -25,24 +52,9 @@ def server(app: Application) -> HTTPServer:
 def application(service: Service, auth: HubOAuth) -> Application:
     """The tornado application."""
     base = re.escape(service.settings.prefix)
-    static = {"path": str(pages.HERE / "static")}
+    routes = [(rf"{base}{path}", *rest) for module in ANSWERED_BY for path, *rest in module.ROUTES]
     return Application(
-        [
-            (rf"{base}?", pages.MarksPage),
-            (rf"{base}class", pages.ClassPage),
-            (rf"{base}oauth_callback", pages.CallbackHandler),
-            (rf"{base}static/(.*)", pages.StaticHandler, static),
-            (rf"{base}(?:api/)?health", HealthHandler),
-            (rf"{base}api/submissions/(module|milestone)/([^/]+)", submissions.SubmitHandler),
-            (rf"{base}api/submissions/([0-9a-f]+)", submissions.SubmissionHandler),
-            (rf"{base}api/marks", submissions.MarksHandler),
-            (rf"{base}api/calendar", assistance.CalendarHandler),
-            (rf"{base}api/reference/([^/]+)", assistance.ReferenceHandler),
-            (rf"{base}api/restores", assistance.RestoresHandler),
-            (rf"{base}api/hints", assistance.HintsHandler),
-            (rf"{base}api/guesses/([^/]+)", assistance.GuessesHandler),
-            (rf"{base}api/.*", MissingHandler),
-        ],
+        [*routes, (rf"{base}api/.*", MissingHandler)],
         default_handler_class=pages.MissingPage,
         service=service,
         hub_auth=auth,

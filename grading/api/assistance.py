@@ -216,3 +216,12 @@ def _help(slug: str, entry: Entry, now: datetime) -> dict[str, Any]:
         "restore": entry.restore_refused(slug, now) is None,
         "catch_up": entry.catch_up_refused(slug, now) is None,
     }
+
+
+ROUTES = [
+    ("api/calendar", CalendarHandler),
+    ("api/reference/([^/]+)", ReferenceHandler),
+    ("api/restores", RestoresHandler),
+    ("api/hints", HintsHandler),
+    ("api/guesses/([^/]+)", GuessesHandler),
+]

@@ -24,3 +24,6 @@ class HealthHandler(Handler):
     def write_error(self, status_code: int, **kwargs: object) -> None:
         """An error as JSON."""
         self.finish({"error": self.sentence(status_code, **kwargs)})
+
+
+ROUTES = [("(?:api/)?health", HealthHandler)]

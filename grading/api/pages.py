@@ -117,3 +117,11 @@ class StaticHandler(StaticFileHandler):
         for name, value in HEADERS.items():
             self.set_header(name, value)
         self.set_header("Cache-Control", "public, max-age=600")
+
+
+ROUTES = [
+    ("?", MarksPage),
+    ("class", ClassPage),
+    ("oauth_callback", CallbackHandler),
+    ("static/(.*)", StaticHandler, {"path": str(HERE / "static")}),
+]

@@ -181,3 +181,10 @@ def not_kept(error: Exception) -> Answer:
     log.error("a submission could not be stored: %s", error)
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
     return Answer(507, NO_ROOM) if full else Answer(503, NOT_KEPT)
+
+
+ROUTES = [
+    ("api/submissions/(module|milestone)/([^/]+)", SubmitHandler),
+    ("api/submissions/([0-9a-f]+)", SubmissionHandler),
+    ("api/marks", MarksHandler),
+]

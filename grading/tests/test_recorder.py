@@ -6,10 +6,9 @@ import shutil
 import pytest
 from nbgrader.api import MissingEntry
 
-from grading import gradebook
-from grading.metrics import ApiMetrics
-from grading.queue import Queue
-from grading.recorder import BATCH, Recorder
+from grading.metrics import RecorderMetrics
+from grading.recorder import gradebook
+from grading.recorder.writing import BATCH, Recorder
 from grading.results import CheckMark, Result
 from grading.tests import toy_course
 
@@ -30,7 +29,8 @@ def empty_book(tmp_path_factory):
 
 @pytest.fixture
 def book(settings, empty_book):
-    shutil.copy(empty_book, settings.folder / "gradebook.db")
+    settings.nbgrader.mkdir()
+    shutil.copy(empty_book, settings.nbgrader / "gradebook.db")
     opened = gradebook.open_gradebook(settings.gradebook_url)
     yield opened
     opened.close()
@@ -38,7 +38,7 @@ def book(settings, empty_book):
 
 @pytest.fixture
 def recorder(engine, toy, store, settings, queue):
-    return Recorder(engine, toy, store, settings.gradebook_url, ApiMetrics(queue))
+    return Recorder(engine, toy, store, settings.gradebook_url, RecorderMetrics())
 
 
 def graded(queue, clock, double=2.0, shuffle=3.0, reasons=(), number=1):
@@ -148,7 +148,7 @@ def test_many_marks_that_cannot_be_written_keep_no_other_from_being_written(queu
 
 def test_gradebook_that_is_locked_is_written_later(settings, engine, toy, store, queue, clock, book):
     graded(queue, clock)
-    recorder = Recorder(engine, toy, store, settings.gradebook_url, ApiMetrics(Queue(engine)))
+    recorder = Recorder(engine, toy, store, settings.gradebook_url, RecorderMetrics())
     book.db.commit()
     real, gradebook.write = gradebook.write, lambda *_: (_ for _ in ()).throw(OSError("database is locked"))
     try:
@@ -173,7 +173,7 @@ class Asking:
 @pytest.fixture
 def asked(engine, toy, store, settings, queue, clock, book):
     """A function that hands in an answer, has it graded and recorded, and returns its grade."""
-    recorder = Recorder(engine, Asking(toy), store, settings.gradebook_url, ApiMetrics(queue))
+    recorder = Recorder(engine, Asking(toy), store, settings.gradebook_url, RecorderMetrics())
 
     def hand_in(answer, number=1, record=True):
         upload = store.upload(f"{number:032x}")

@@ -1,4 +1,4 @@
-"""The one writer of automatic marks into nbgrader's gradebook: a thread of the API's process.
+"""The one writer of automatic marks into nbgrader's gradebook.
 
 Of each student's module or milestone the newest graded submission counts. A mark is written first and then
 noted as written; if that is interrupted, it is written again, which changes nothing.
@@ -16,10 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from course.export import answers
-from grading import gradebook
 from grading.course_files import CourseFiles
 from grading.database import results, submissions
-from grading.metrics import ApiMetrics
+from grading.metrics import RecorderMetrics
+from grading.recorder import gradebook
 from grading.results import CheckMark
 from grading.store import Store
 
@@ -38,21 +38,16 @@ class Recorder:
     course: CourseFiles
     store: Store
     gradebook_url: str
-    metrics: ApiMetrics
+    metrics: RecorderMetrics
     postponed: dict[str, float] = field(default_factory=dict)  # id -> when to try again
 
-    def start(self) -> threading.Thread:
-        """Begin, in the background; it ends with the process."""
-        thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        thread.start()
-        return thread
-
-    def _run(self) -> None:
+    def run(self, stop: threading.Event) -> None:
+        """Write until told to stop."""
         book: Any = None
-        while True:
+        while not stop.is_set():
             book = book or self._open()
             written = self.record(book) if book else 0
-            time.sleep(0 if written else POLL_SECONDS)
+            stop.wait(0 if written else POLL_SECONDS)
 
     def _open(self) -> Any:
         try:

@@ -1,0 +1,1 @@
+"""The one writer of automatic marks into nbgrader's gradebook, in a process of its own."""
