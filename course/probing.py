@@ -8,6 +8,7 @@ standard library are needed here, because this file is in the sandbox's image.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -105,6 +106,59 @@ def normalise(output: object) -> Arrays:
     arrays = {name: _plain(name, value) for name, value in named.items()}
     _limit(arrays.values())
     return arrays
+
+
+# ---- what several probes say in the same words ----
+
+
+def raises(error: type[BaseException], function: Callable[[], object]) -> bool:
+    """Whether calling a function raises this error. Any other error is the probe's answer."""
+    try:
+        function()
+    except error:
+        return True
+    return False
+
+
+def seen(**tensors: Any) -> dict[str, Any]:
+    """The tensors' numbers, and whether each is a tensor of float32."""
+    # The student's in the sandbox, the reference outside; there is none where types are checked.
+    from tinytorch import Tensor  # type: ignore[import-not-found]
+
+    numbers = {name: tensor.numpy() for name, tensor in tensors.items()}
+    right = [isinstance(each, Tensor) and each.dtype == np.float32 for each in tensors.values()]
+    return {**numbers, "are_float32": all(right)}
+
+
+def not_kaiming(out: Arrays, fan_ins: Mapping[str, int], fan_in: str = "fan_in") -> str | None:
+    """What speaks against new parameters drawn evenly within 1 / sqrt(fan_in) of 0; None if nothing does.
+
+    Args:
+        out: arrays of many layers' numbers, beside `are_parameters` and `differ` (another layer has others).
+        fan_ins: name of an array -> how many inputs each output has.
+        fan_in: what the module calls that number.
+    """
+    for name, inputs in fan_ins.items():
+        bound = 1 / math.sqrt(inputs)
+        numbers = out.get(name)
+        if numbers is None or numbers.size < 1000:
+            return f"'{name}' is missing or has too few numbers."
+        largest = np.abs(numbers).max()
+        if not largest <= bound * 1.0001:
+            return f"{name}: the largest is {largest:.4f}, beyond the bound 1 / sqrt({fan_in}) = {bound:.4f}."
+        if not abs(numbers.mean()) < 6 * bound / math.sqrt(3 * numbers.size):  # six standard deviations of it
+            return f"{name}: the mean is {numbers.mean():.4f}; expected is about 0."
+        counts, _ = np.histogram(numbers, bins=10, range=(-bound, bound))
+        share = numbers.size / 10
+        if not np.abs(counts - share).max() < 6 * math.sqrt(share):
+            return f"{name}: the numbers are not spread evenly from -{bound:.4f} to {bound:.4f}."
+        if np.unique(numbers).size < numbers.size / 2:
+            return f"{name}: many numbers are the same; each must be random."
+    if not bool(out.get("are_parameters", np.array(False)).all()):
+        return "weight and bias must be Parameters of float32."
+    if not bool(out.get("differ", np.array(False)).all()):
+        return "Two layers start with the same numbers; each must be random."
+    return None
 
 
 def _plain(name: str, value: object) -> np.ndarray[Any, Any]:

@@ -33,7 +33,7 @@ def dumps(content: dict[str, Any]) -> str:
 
 
 def _notebook(slug: str, track: str, cells: list[SourceCell], text: Callable[[SourceCell], str]) -> Notebook:
-    here = (cell for cell in cells if cell.role != "hint" and cell.track in (None, track))
+    here = (cell for cell in cells if cell.role != "hint" and cell.belongs_to(track))
     listed = [_cell(cell, text(cell)) for cell in here]
     return {
         "cells": listed,

@@ -34,9 +34,13 @@ class SourceCell:
     role: str
     id: str
     source: str
-    track: str | None = None  # in this track only
+    tracks: tuple[str, ...] = ()  # in these only; none: in every track
     exercise: str | None = None  # of a check or a hint
     points: int | None = None  # of a check or a question
+
+    def belongs_to(self, track: str) -> bool:
+        """Whether the notebook of a track has this cell."""
+        return not self.tracks or track in self.tracks
 
     def cleared(self) -> str:
         """The source as students get it."""
@@ -133,8 +137,9 @@ def _keys(
     unknown = sorted(set(keys) - known)
     if unknown:
         raise BuildError(f"{at}: unknown key '{unknown[0]}'. A cell may have: {', '.join(sorted(known))}.")
-    if keys.get("track") is not None and keys["track"] not in tracks:
-        raise BuildError(f"{at}: there is no track '{keys['track']}'. There are: {', '.join(tracks)}.")
+    for track in _tracks(keys):
+        if track not in tracks:
+            raise BuildError(f"{at}: there is no track '{track}'. There are: {', '.join(tracks)}.")
     return at, keys
 
 
@@ -176,11 +181,16 @@ def _name(stem: str) -> str:
     return stem.replace("_", "-")
 
 
+def _tracks(keys: dict[str, Any]) -> tuple[str, ...]:
+    """The tracks that `track="core, immediate"` names; none without the key."""
+    return tuple(name.strip() for name in str(keys["track"]).split(",")) if "track" in keys else ()
+
+
 def _plain(at: str, name: str, raw: Any, keys: dict[str, Any]) -> SourceCell:
     if MARKER.search(raw.source):
         raise BuildError(f"{at}: {LEAK}")
     role = "text" if raw.cell_type == "markdown" else "demonstration"
-    return SourceCell(role, name, raw.source, track=keys.get("track"))
+    return SourceCell(role, name, raw.source, tracks=_tracks(keys))
 
 
 def _check_role(at: str, cell: SourceCell) -> None:

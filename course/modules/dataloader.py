@@ -40,13 +40,7 @@ def microseconds(model, shape, size, times=15):
 sizes = (1, 8, 64, 512)
 models = {"MLP": (Sequential(Flatten(), Linear(784, 128), ReLU(), Linear(128, 10)), (1, 28, 28), 15)}
 
-# %% track="discovery"
-from tinytorch.nn import Conv2d, MaxPool2d
-
-cnn = Sequential(Conv2d(1, 16, 3), ReLU(), MaxPool2d(2), Flatten(), Linear(16 * 13 * 13, 10))
-models["CNN"] = (cnn, (1, 28, 28), 3)
-
-# %% track="immediate"
+# %% track="discovery, immediate"
 from tinytorch.nn import Conv2d, MaxPool2d
 
 cnn = Sequential(Conv2d(1, 16, 3), ReLU(), MaxPool2d(2), Flatten(), Linear(16 * 13 * 13, 10))
@@ -66,11 +60,7 @@ plt.ylabel("microseconds a sample")
 plt.legend()
 plt.show()
 
-# %% [markdown] track="discovery"
-# Batches are worth far more to the MLP than to the CNN. The CNN gains less, nearly all of it with the
-# first few images; with very large batches it may lose some of it again.
-
-# %% [markdown] track="immediate"
+# %% [markdown] track="discovery, immediate"
 # Batches are worth far more to the MLP than to the CNN. The CNN gains less, nearly all of it with the
 # first few images; with very large batches it may lose some of it again.
 

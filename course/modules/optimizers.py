@@ -710,33 +710,12 @@ plt.ylabel("loss, mean of 15 steps")
 plt.legend()
 plt.show()
 
-# %% [markdown] track="immediate"
+# %% [markdown] track="core, immediate"
 # And with your autograd the same needs no gradients by hand. These four lines in the middle are how you will
 # train everything from here on, and all that the milestone *mnist_mlp* asks for (`tito milestone info
 # mnist_mlp`):
 
-# %% track="immediate"
-from tinytorch import Tensor
-from tinytorch.nn.functional import cross_entropy
-
-manual_seed(0)
-model = Sequential(Linear(64, 64), ReLU(), Linear(64, 10))
-optimizer, order = Adam(model.parameters(), lr=0.003), np.random.default_rng(0)
-for epoch in range(5):
-    for rows in np.array_split(order.permutation(len(images)), len(images) // 32):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(Tensor(images[rows])), Tensor(labels[rows], dtype=np.int64))
-        loss.backward()
-        optimizer.step()
-    right = (model(Tensor(test_images)).argmax(dim=1).numpy() == digits["test_labels"]).mean()
-    print(f"epoch {epoch + 1}: loss {loss.item():.3f}, {right:.1%} of new digits right")
-
-# %% [markdown] track="core"
-# And with your autograd the same needs no gradients by hand. These four lines in the middle are how you will
-# train everything from here on, and all that the milestone *mnist_mlp* asks for (`tito milestone info
-# mnist_mlp`):
-
-# %% track="core"
+# %% track="core, immediate"
 from tinytorch import Tensor
 from tinytorch.nn.functional import cross_entropy
 

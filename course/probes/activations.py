@@ -2,18 +2,9 @@
 
 import numpy as np
 
-from course.probing import probe
+from course.probing import probe, seen
 
 FAR = np.array([-1000.0, -100.0, -30.0, 0.0, 30.0, 100.0, 1000.0])
-
-
-def _seen(**tensors):
-    """The tensors' numbers, and whether each is a tensor of float32."""
-    from tinytorch import Tensor
-
-    seen = {name: tensor.numpy() for name, tensor in tensors.items()}
-    right = [isinstance(each, Tensor) and each.dtype == np.float32 for each in tensors.values()]
-    return {**seen, "are_float32": all(right)}
 
 
 def _tried(rng, function):
@@ -21,7 +12,7 @@ def _tried(rng, function):
     from tinytorch import Tensor
 
     x = Tensor(rng.normal(size=(3, 4, 2)) * 3)
-    return _seen(
+    return seen(
         random=function(x),
         number=function(Tensor(float(rng.normal()))),
         empty=function(Tensor(np.zeros((0, 3)))),
@@ -40,7 +31,7 @@ def collapses_two_layers(rng):
     w1, b1 = Tensor(rng.normal(size=sizes[:2])), Tensor(rng.normal(size=sizes[1]))
     w2, b2 = Tensor(rng.normal(size=sizes[1:])), Tensor(rng.normal(size=sizes[2]))
     weight, bias = collapse(w1, b1, w2, b2)
-    return _seen(weight=weight, bias=bias)
+    return seen(weight=weight, bias=bias)
 
 
 @probe("check-activations-collapse", rtol=1e-4, atol=1e-4)
@@ -53,7 +44,7 @@ def collapses_square_layers(rng):
     w1, w2 = Tensor(rng.normal(size=(n, n))), Tensor(rng.normal(size=(n, n)))
     b1, b2 = Tensor(rng.normal(size=n)), Tensor(rng.normal(size=n))
     weight, bias = collapse(w1, b1, w2, b2)
-    return _seen(weight=weight, bias=bias)
+    return seen(weight=weight, bias=bias)
 
 
 @probe("check-activations-relu")
@@ -73,7 +64,7 @@ def relu_is_a_new_array(rng):
     x = Tensor(rng.uniform(1, 2, size=(2, 3)))
     result = relu(x)
     result.data[...] += 1
-    return _seen(x=x, result=result)
+    return seen(x=x, result=result)
 
 
 @probe("check-activations-sigmoid")
@@ -90,7 +81,7 @@ def sigmoid_is_right_far_left(rng):
     from tinytorch import Tensor
     from tinytorch.nn.functional import sigmoid
 
-    return _seen(tiny=sigmoid(Tensor(rng.uniform(-80, -17, size=12))))
+    return seen(tiny=sigmoid(Tensor(rng.uniform(-80, -17, size=12))))
 
 
 @probe("check-activations-sigmoid")
@@ -107,7 +98,7 @@ def tanh_is_right_near_zero(rng):
     from tinytorch import Tensor
     from tinytorch.nn.functional import tanh
 
-    return _seen(small=tanh(Tensor(rng.uniform(1e-6, 1e-4, size=8) * rng.choice([-1, 1], size=8))))
+    return seen(small=tanh(Tensor(rng.uniform(1e-6, 1e-4, size=8) * rng.choice([-1, 1], size=8))))
 
 
 @probe("check-activations-gelu", atol=2e-6)
@@ -133,7 +124,7 @@ def _along(rng, function):
     x = Tensor(rng.normal(size=(2, 3, 4)) * 4)
     made = {f"dim_{dim + 3}": function(x, dim=dim) for dim in range(-3, 3)}
     offset = rng.choice([-1000.0, 1000.0], size=(5, 1)) + rng.normal(size=(5, 4))
-    return _seen(
+    return seen(
         **made,
         far=function(Tensor(offset), dim=1),
         wide=function(Tensor(FAR), dim=0),
@@ -176,4 +167,4 @@ def log_softmax_does_not_underflow(rng):
     from tinytorch import Tensor
     from tinytorch.nn.functional import log_softmax
 
-    return _seen(apart=log_softmax(Tensor(rng.uniform(-1000, 1000, size=(4, 6))), dim=1))
+    return seen(apart=log_softmax(Tensor(rng.uniform(-1000, 1000, size=(4, 6))), dim=1))

@@ -5,15 +5,7 @@ import math
 
 import numpy as np
 
-from course.probing import probe
-
-
-def _raises(error, function):
-    try:
-        function()
-    except error:
-        return True
-    return False
+from course.probing import probe, raises
 
 
 def _parts(seen, name, parts):
@@ -97,10 +89,10 @@ def dataset_refuses(rng):
     count = int(rng.integers(3, 8))
     dataset = TensorDataset(np.zeros((count, 2)), np.zeros(count))
     return [
-        _raises(ValueError, lambda: TensorDataset(np.zeros((count, 2)), np.zeros(count + 1))),
-        _raises(ValueError, lambda: TensorDataset(np.zeros(count), np.zeros(count), np.zeros(count - 1))),
-        _raises(ValueError, TensorDataset),
-        _raises(IndexError, lambda: dataset[count]),
+        raises(ValueError, lambda: TensorDataset(np.zeros((count, 2)), np.zeros(count + 1))),
+        raises(ValueError, lambda: TensorDataset(np.zeros(count), np.zeros(count), np.zeros(count - 1))),
+        raises(ValueError, TensorDataset),
+        raises(IndexError, lambda: dataset[count]),
         len(TensorDataset(np.zeros((0, 2)), np.zeros(0))) == 0,
     ]
 
@@ -133,9 +125,9 @@ def collate_refuses(rng):
 
     size = int(rng.integers(2, 6))
     return [
-        _raises(ValueError, lambda: collate([(np.zeros(size), 1), (np.zeros(size + 1), 1)])),
-        _raises(ValueError, lambda: collate([(np.zeros(size), 1), (np.zeros(size),)])),
-        _raises(ValueError, lambda: collate([(np.zeros(size),), (np.zeros(size), 1)])),
+        raises(ValueError, lambda: collate([(np.zeros(size), 1), (np.zeros(size + 1), 1)])),
+        raises(ValueError, lambda: collate([(np.zeros(size), 1), (np.zeros(size),)])),
+        raises(ValueError, lambda: collate([(np.zeros(size),), (np.zeros(size), 1)])),
     ]
 
 
@@ -152,7 +144,7 @@ def subset_shows_a_part(rng):
         "length": len(subset),
         "none": len(Subset(dataset, [])),
         "length_with_a_repetition": len(Subset(dataset, [3, 1, 3])),
-        "over": _raises(IndexError, lambda: subset[7]),
+        "over": raises(IndexError, lambda: subset[7]),
     }
 
 
@@ -232,7 +224,7 @@ def split_refuses(rng):
     count = int(rng.integers(5, 20))
     wrong = ([count - 1], [count, 1], [1, 2, count - 2], [count - 4, 3])
     return [
-        _raises(ValueError, lambda lengths=lengths: split_indices(count, lengths, rng)) for lengths in wrong
+        raises(ValueError, lambda lengths=lengths: split_indices(count, lengths, rng)) for lengths in wrong
     ]
 
 
@@ -419,7 +411,7 @@ def crops_without_choice(rng):
         "reflected": reflected,
         "are_bytes": [each.dtype == np.uint8 for each in (whole, padded)],
         "after": images,
-        "too_large": _raises(ValueError, lambda: random_crop(images, 9, 2, rng)),
+        "too_large": raises(ValueError, lambda: random_crop(images, 9, 2, rng)),
     }
 
 

@@ -5,24 +5,7 @@ import math
 
 import numpy as np
 
-from course.probing import probe
-
-
-def _raises(error, function):
-    try:
-        function()
-    except error:
-        return True
-    return False
-
-
-def _seen(**tensors):
-    """The tensors' numbers, and whether each is a tensor of float32."""
-    from tinytorch import Tensor
-
-    seen = {name: tensor.numpy() for name, tensor in tensors.items()}
-    right = [isinstance(each, Tensor) and each.dtype == np.float32 for each in tensors.values()]
-    return {**seen, "are_float32": all(right)}
+from course.probing import not_kaiming, probe, raises, seen
 
 
 def _letters(names):
@@ -93,30 +76,7 @@ def sets_the_mode_everywhere(rng):
 
 
 def _is_kaiming(rng, out):
-    features = int(rng.integers(16, 60))
-    for name, bound in (("weight", 1 / math.sqrt(features)), ("bias", 1 / math.sqrt(4))):
-        numbers = out.get(name)
-        if numbers is None or numbers.size < 1000:
-            return f"'{name}' is missing or has too few numbers."
-        if not np.abs(numbers).max() <= bound * 1.0001:
-            largest = np.abs(numbers).max()
-            return (
-                f"{name}: the largest is {largest:.4f}, beyond the bound 1 / sqrt(in_features) = {bound:.4f}."
-            )
-        error = 6 * bound / math.sqrt(3 * numbers.size)  # six standard deviations of the mean
-        if not abs(numbers.mean()) < error:
-            return f"{name}: the mean is {numbers.mean():.4f}; expected is about 0."
-        counts, _ = np.histogram(numbers, bins=10, range=(-bound, bound))
-        share = numbers.size / 10
-        if not np.abs(counts - share).max() < 6 * math.sqrt(share):
-            return f"{name}: the numbers are not spread evenly from -{bound:.4f} to {bound:.4f}."
-        if np.unique(numbers).size < numbers.size / 2:
-            return f"{name}: many numbers are the same; each must be random."
-    if not bool(out.get("are_parameters", np.array(False)).all()):
-        return "weight and bias must be Parameters of float32."
-    if not bool(out.get("differ", np.array(False)).all()):
-        return "Two layers start with the same numbers; each must be random."
-    return None
+    return not_kaiming(out, {"weight": int(rng.integers(16, 60)), "bias": 4}, "in_features")
 
 
 @probe("check-layers-linear", judge=_is_kaiming)
@@ -163,7 +123,7 @@ def linear_computes(rng):
     shapes = {"one": (3,), "batch": (4, 3), "more": (2, 4, 3), "empty": (0, 3)}
     x = {name: Tensor(rng.normal(size=shape)) for name, shape in shapes.items()}
     biased = {name: linear(each, weight, bias) for name, each in x.items()}
-    return _seen(
+    return seen(
         **biased, bare=linear(x["batch"], weight), weight_after=weight, bias_after=bias, x_after=x["batch"]
     )
 
@@ -177,7 +137,7 @@ def square_linear_computes(rng):
     n = int(rng.integers(3, 6))
     layer = Linear(n, n)
     layer.weight, layer.bias = Parameter(rng.normal(size=(n, n))), Parameter(rng.normal(size=n))
-    return _seen(y=layer(Tensor(rng.normal(size=(n, n)))))
+    return seen(y=layer(Tensor(rng.normal(size=(n, n)))))
 
 
 # Flatten
@@ -205,7 +165,7 @@ def flattens_tensors(rng):
     from tinytorch.nn import Flatten
 
     images = Tensor(rng.normal(size=(3, 2, 4, 5)))
-    return _seen(images=Flatten()(images), chosen=Flatten(0, 2)(images), last=Flatten(-2)(images))
+    return seen(images=Flatten()(images), chosen=Flatten(0, 2)(images), last=Flatten(-2)(images))
 
 
 # Dropout
@@ -261,7 +221,7 @@ def dropout_is_off(rng):
     x = Tensor(rng.normal(size=(6, 5)))
     layer = Dropout(0.5)
     layer.training = False
-    return _seen(
+    return seen(
         not_training=dropout(x, 0.7, training=False),
         as_layer=layer(x),
         none=dropout(x, 0.0),
@@ -279,7 +239,7 @@ def dropout_refuses_what_is_no_probability(rng):
 
     x, off = Tensor(rng.normal(size=4)), float(rng.uniform(0.01, 2))
     refused = [
-        _raises(ValueError, lambda p=p, t=t: dropout(x, p, t)) for p in (-off, 1 + off) for t in (True, False)
+        raises(ValueError, lambda p=p, t=t: dropout(x, p, t)) for p in (-off, 1 + off) for t in (True, False)
     ]
     return {"refused": refused, "allowed": [dropout(x, p).shape == x.shape for p in (0.0, 1.0)]}
 
@@ -328,7 +288,7 @@ def sequential_computes(rng):
     first, second, third = _layers(rng, 3, 3, 3, 3)
     model = Sequential(first, ReLU(), Sequential(second, Tanh()), third)
     x = Tensor(rng.normal(size=(4, 3)))
-    return _seen(y=model(x), part=model[:2](x), afterwards=x)
+    return seen(y=model(x), part=model[:2](x), afterwards=x)
 
 
 # Saving and loading
@@ -382,11 +342,11 @@ def state_that_does_not_fit_is_refused(rng):
     other_shape = {**state, "1.weight": np.ones((1, 1))}
     row = {**state, "1.bias": np.ones(())}
     refused = [
-        _raises(KeyError, lambda: model.load_state_dict(missing)),
-        _raises(KeyError, lambda: model.load_state_dict(unexpected)),
-        _raises(ValueError, lambda: model.load_state_dict(other_shape)),
-        _raises(ValueError, lambda: model.load_state_dict(row)),
-        _raises(ValueError, lambda: model.load_state_dict(other_shape, strict=False)),
+        raises(KeyError, lambda: model.load_state_dict(missing)),
+        raises(KeyError, lambda: model.load_state_dict(unexpected)),
+        raises(ValueError, lambda: model.load_state_dict(other_shape)),
+        raises(ValueError, lambda: model.load_state_dict(row)),
+        raises(ValueError, lambda: model.load_state_dict(other_shape, strict=False)),
     ]
     return {
         "refused": refused,

@@ -2,17 +2,9 @@
 
 import numpy as np
 
-from course.probing import probe
+from course.probing import probe, raises
 
 SHAPES = ((5,), (3, 4), (2, 1, 3), (), (0,))
-
-
-def _raises(error, function):
-    try:
-        function()
-    except error:
-        return True
-    return False
 
 
 def _normal(rng, shape, scale=1.0):
@@ -158,7 +150,7 @@ def refuses_what_cannot_be(rng):
         *({**sgd, "nesterov": True, **change} for change in ({"momentum": 0}, {"dampening": off})),
         {**sgd, "nesterov": True, "dampening": -off},
     ]
-    return [_raises(ValueError, lambda settings=settings: check_settings(settings)) for settings in wrong]
+    return [raises(ValueError, lambda settings=settings: check_settings(settings)) for settings in wrong]
 
 
 @probe("check-optimizers-arguments")
@@ -170,12 +162,12 @@ def optimizers_refuse(rng):
     p, off = Tensor([1.0]), float(rng.uniform(0.1, 1))
     groups = [{"params": [Tensor([1.0])]}, {"params": [p], "lr": -off}]
     return [
-        _raises(ValueError, lambda: SGD([p], lr=-off)),
-        _raises(ValueError, lambda: SGD([p], lr=off, nesterov=True)),
-        _raises(ValueError, lambda: Adam([p], eps=-off)),
-        _raises(ValueError, lambda: Adam([p], betas=(0.9, 1.0))),
-        _raises(ValueError, lambda: AdamW([p], weight_decay=-off)),
-        _raises(ValueError, lambda: SGD(groups, lr=off)),
+        raises(ValueError, lambda: SGD([p], lr=-off)),
+        raises(ValueError, lambda: SGD([p], lr=off, nesterov=True)),
+        raises(ValueError, lambda: Adam([p], eps=-off)),
+        raises(ValueError, lambda: Adam([p], betas=(0.9, 1.0))),
+        raises(ValueError, lambda: AdamW([p], weight_decay=-off)),
+        raises(ValueError, lambda: SGD(groups, lr=off)),
         SGD([p], lr=off, momentum=0.5, nesterov=True).param_groups[0]["lr"] == off,
     ]
 

@@ -4,15 +4,7 @@ import time
 
 import numpy as np
 
-from course.probing import probe
-
-
-def _raises(error, function):
-    try:
-        function()
-    except error:
-        return True
-    return False
+from course.probing import probe, raises
 
 
 @probe("check-setup-memory")
@@ -61,7 +53,7 @@ def dot_of_different_lengths(rng):
     from tinytorch.setup import dot, dot_loop
 
     a, b = rng.normal(size=int(rng.integers(3, 9))), rng.normal(size=2)
-    return [_raises(ValueError, lambda f=f, x=x: f(*x)) for f in (dot_loop, dot) for x in ((a, b), (b, a))]
+    return [raises(ValueError, lambda f=f, x=x: f(*x)) for f in (dot_loop, dot) for x in ((a, b), (b, a))]
 
 
 LONG = 0.1

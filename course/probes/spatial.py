@@ -4,17 +4,9 @@ import math
 
 import numpy as np
 
-from course.probing import probe
+from course.probing import not_kaiming, probe, raises
 
 SIZES = ((1, 1, 3, 3), (2, 3, 6, 5), (1, 2, 4, 7))  # of images: one channel, several, wide
-
-
-def _raises(error, function):
-    try:
-        function()
-    except error:
-        return True
-    return False
 
 
 def _normal(rng, *size):
@@ -57,7 +49,7 @@ def a_filter_that_does_not_fit_is_refused(rng):
         size, stride, padding = (int(n) for n in (rng.integers(1, 9), rng.integers(1, 4), rng.integers(3)))
         room = size + 2 * padding
         over = room + int(rng.integers(1, 3))
-        refused.append(_raises(ValueError, lambda s=(size, over, stride, padding): output_size(*s)))
+        refused.append(raises(ValueError, lambda s=(size, over, stride, padding): output_size(*s)))
         fits.append(output_size(size, room, stride, padding))
     return {"refused": refused, "fits": fits}
 
@@ -178,27 +170,7 @@ def _layer_sizes(rng):
 
 def _is_kaiming(rng, out):
     channels, kernel = _layer_sizes(rng)
-    bounds = {"weight": 1 / math.sqrt(channels * math.prod(kernel)), "bias": 1 / math.sqrt(4)}
-    for name, bound in bounds.items():
-        numbers = out.get(name)
-        if numbers is None or numbers.size < 1000:
-            return f"'{name}' is missing or has too few numbers."
-        largest = np.abs(numbers).max()
-        if not largest <= bound * 1.0001:
-            return f"{name}: the largest is {largest:.4f}, beyond the bound 1 / sqrt(fan_in) = {bound:.4f}."
-        if not abs(numbers.mean()) < 6 * bound / math.sqrt(3 * numbers.size):
-            return f"{name}: the mean is {numbers.mean():.4f}; expected is about 0."
-        counts, _ = np.histogram(numbers, bins=10, range=(-bound, bound))
-        share = numbers.size / 10
-        if not np.abs(counts - share).max() < 6 * math.sqrt(share):
-            return f"{name}: the numbers are not spread evenly from -{bound:.4f} to {bound:.4f}."
-        if np.unique(numbers).size < numbers.size / 2:
-            return f"{name}: many numbers are the same; each must be random."
-    if not bool(out.get("are_parameters", np.array(False)).all()):
-        return "weight and bias must be Parameters of float32."
-    if not bool(out.get("differ", np.array(False)).all()):
-        return "Two layers start with the same numbers; each must be random."
-    return None
+    return not_kaiming(out, {"weight": channels * math.prod(kernel), "bias": 4})
 
 
 @probe("check-spatial-conv-layer", judge=_is_kaiming)

@@ -2,24 +2,7 @@
 
 import numpy as np
 
-from course.probing import probe
-
-
-def _raises(error, function):
-    try:
-        function()
-    except error:
-        return True
-    return False
-
-
-def _seen(**tensors):
-    """The tensors' numbers, and whether each is a tensor of float32."""
-    from tinytorch import Tensor
-
-    seen = {name: tensor.numpy() for name, tensor in tensors.items()}
-    right = [isinstance(each, Tensor) and each.dtype == np.float32 for each in tensors.values()]
-    return {**seen, "are_float32": all(right)}
+from course.probing import probe, raises, seen
 
 
 def _pairs(rng):
@@ -43,7 +26,7 @@ def _both_ways(rng, function):
         made[f"turned_{number}"] = function(Tensor(b), Tensor(np.abs(a) + 0.5))
     made["with_number"] = function(Tensor(a), 2.5)
     made["number_first"] = function(0.5, Tensor(b + 1))
-    return _seen(**made)
+    return seen(**made)
 
 
 # Creation
@@ -56,7 +39,7 @@ def creates_from_everything(rng):
 
     array = rng.normal(size=(2, 3))
     integers = rng.integers(-9, 9, size=4)
-    return _seen(
+    return seen(
         number=Tensor(float(array[0, 0])),
         nested=Tensor(array.tolist()),
         doubles=Tensor(array),
@@ -93,7 +76,7 @@ def owns_its_data(rng):
     second = Tensor(first)
     array[0] = 100
     first.data[1] = 200
-    return _seen(first=first, second=second)
+    return seen(first=first, second=second)
 
 
 # Broadcasting
@@ -135,7 +118,7 @@ def refuses_what_does_not_fit(rng):
 
     n = int(rng.integers(3, 9))
     wrong = [((n,), (n + 1,)), ((n, 2), (n,)), ((n, 1), (2, n + 1, 4)), ((0,), (n,)), ((2,), (1,), (n,))]
-    return [_raises(ValueError, lambda s=shapes: broadcast_shapes(*s)) for shapes in wrong]
+    return [raises(ValueError, lambda s=shapes: broadcast_shapes(*s)) for shapes in wrong]
 
 
 # Arithmetic
@@ -174,7 +157,7 @@ def raises_to_powers(rng):
     from tinytorch import Tensor
 
     base, exponent = rng.uniform(0.5, 3, size=(3, 4)), rng.uniform(-2, 3, size=4)
-    return _seen(
+    return seen(
         both=Tensor(base) ** Tensor(exponent),
         square=Tensor(-base) ** 2,
         root=Tensor(base) ** 0.5,
@@ -191,7 +174,7 @@ def negates_and_changes_no_input(rng):
     negative, empty, number = -x, -Tensor([]), -Tensor(2.0)
     for result in (x + y, x - y, x * y, x / y, x**y):
         result.data[...] = 0
-    return _seen(x=x, y=y, negative=negative, empty=empty, number=number)
+    return seen(x=x, y=y, negative=negative, empty=empty, number=number)
 
 
 # Matrix product
@@ -220,9 +203,7 @@ def loops_at_the_edges(rng):
         "inner": matmul_loops(row, column),
         "outer": matmul_loops(column, row),
         "nothing": matmul_loops(np.zeros((2, 0)), np.zeros((0, 3))),
-        "refused": [
-            _raises(ValueError, lambda p=p: matmul_loops(*p)) for p in ((row, row), (column, column))
-        ],
+        "refused": [raises(ValueError, lambda p=p: matmul_loops(*p)) for p in ((row, row), (column, column))],
     }
 
 
@@ -233,7 +214,7 @@ def multiplies_tensors(rng):
 
     a, b = rng.normal(size=(5, 3)), rng.normal(size=(3, 4))
     stack, batch = rng.normal(size=(2, 1, 4, 3)), rng.normal(size=(6, 3, 2))
-    return _seen(
+    return seen(
         matrices=Tensor(a) @ Tensor(b),
         vector=Tensor(a) @ Tensor(b[:, 0]),
         vectors=Tensor(a[0]) @ Tensor(b[:, 1]),
@@ -251,7 +232,7 @@ def refuses_matrices_that_do_not_fit(rng):
 
     n = int(rng.integers(2, 6))
     x, y = Tensor(np.ones((n, n + 1))), Tensor(np.ones((n + 1, n)))
-    return {"fits": (x @ y).numpy(), "refused": [_raises(ValueError, lambda t=t: t @ t) for t in (x, y)]}
+    return {"fits": (x @ y).numpy(), "refused": [raises(ValueError, lambda t=t: t @ t) for t in (x, y)]}
 
 
 # Indexing
@@ -264,7 +245,7 @@ def indexes_and_slices(rng):
 
     t = Tensor(rng.normal(size=(4, 5, 3)))
     i = int(rng.integers(4))
-    return _seen(
+    return seen(
         one=t[i],
         last=t[-1, 2],
         part=t[1:3, :, 0],
@@ -283,7 +264,7 @@ def indexes_with_tensors(rng):
     t = Tensor(rng.normal(size=(6, 4)))
     rows, columns = rng.integers(0, 6, size=5), rng.integers(0, 4, size=5)
     as_rows, as_columns = Tensor(rows, dtype=np.int64), Tensor(columns, dtype=np.int64)
-    return _seen(
+    return seen(
         mask=t[t > 0],
         rows=t[as_rows],
         pairs=t[as_rows, as_columns],
@@ -317,9 +298,7 @@ def refuses_floats_as_index(rng):
 
     t = Tensor(rng.normal(size=(3, 3)))
     floats = Tensor([0.0, 1.0])
-    refused = [
-        _raises(IndexError, lambda k=key: t[k]) for key in (floats, (floats, 0), (slice(None), floats))
-    ]
+    refused = [raises(IndexError, lambda k=key: t[k]) for key in (floats, (floats, 0), (slice(None), floats))]
     return {"refused": refused, "right": t[Tensor([1], dtype=np.int64)].numpy()}
 
 
@@ -358,7 +337,7 @@ def infers_edges(rng):
         (n, (-2, -n // 2)),
     ]
     made = {f"shape_{k}": np.array(infer_shape(*each), dtype=int) for k, each in enumerate(right)}
-    return {**made, "refused": [_raises(ValueError, lambda e=each: infer_shape(*e)) for each in wrong]}
+    return {**made, "refused": [raises(ValueError, lambda e=each: infer_shape(*e)) for each in wrong]}
 
 
 @probe("check-tensor-reshape")
@@ -367,7 +346,7 @@ def reshapes(rng):
     from tinytorch import Tensor
 
     t = Tensor(rng.normal(size=(4, 6)))
-    return _seen(
+    return seen(
         one_by_one=t.reshape(3, -1, 2),
         as_tuple=t.reshape((2, 12)),
         flat=t.reshape(-1),
@@ -396,7 +375,7 @@ def refuses_dimensions_that_do_not_exist(rng):
     wrong = [(n, 0), (0, n), (-n - 1, 0), (0, -n - 1), (n + 3, n + 3)]
     return {
         "right": np.array(swap_dims(n, 0, -1)),
-        "refused": [_raises(IndexError, lambda p=p: swap_dims(n, *p)) for p in wrong],
+        "refused": [raises(IndexError, lambda p=p: swap_dims(n, *p)) for p in wrong],
     }
 
 
@@ -407,7 +386,7 @@ def transposes(rng):
 
     t = Tensor(rng.normal(size=(2, 3, 4, 5)))
     a, b = (int(d) for d in rng.choice(4, size=2, replace=False))
-    return _seen(random=t.transpose(a, b), negative=t.transpose(a - 4, b), last=t.transpose(-1, -2))
+    return seen(random=t.transpose(a, b), negative=t.transpose(a - 4, b), last=t.transpose(-1, -2))
 
 
 # Reductions
@@ -418,7 +397,7 @@ def _reduced(rng, reduce):
 
     t = Tensor(rng.normal(size=(2, 3, 4)))
     dim = int(rng.integers(3))
-    return _seen(
+    return seen(
         everything=reduce(t),
         front=reduce(t, dim=dim),
         end=reduce(t, dim=dim - 3),
@@ -473,7 +452,7 @@ def standardizes(rng):
     numbers = rng.normal(size=(7, 4, 3)) * rng.uniform(1, 20, size=(1, 4, 3)) + rng.normal(size=(7, 1, 3)) * 5
     t = Tensor(numbers)
     made = {"default": standardize(t), "middle": standardize(t, dim=1), "last": standardize(t, dim=-1)}
-    return _seen(**made, several=standardize(t, dim=(0, 1)), afterwards=t)
+    return seen(**made, several=standardize(t, dim=(0, 1)), afterwards=t)
 
 
 @probe("check-tensor-standardize", rtol=1e-4, atol=1e-5)
@@ -483,7 +462,7 @@ def standardizes_with_eps(rng):
     from tinytorch.tensor import standardize
 
     t = Tensor(rng.normal(size=(6, 3)) * np.array([1e-3, 0.1, 0.0]))
-    return _seen(default=standardize(t), given=standardize(t, eps=0.5))
+    return seen(default=standardize(t), given=standardize(t, eps=0.5))
 
 
 @probe("check-tensor-standardize", rtol=1e-4, atol=1e-4)

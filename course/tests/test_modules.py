@@ -69,8 +69,8 @@ def test_text_and_code_are_in_balance(slug):
         since_check = 0 if cell.role == "check" else since_check + (cell.role == "exercise")
         assert since_check <= 5, f"{cell.id}: more than five exercises between two checks"
     read, written = ("text", "question"), (*CODE_ROLES, "demonstration")
-    text = sum(len(cell.source) for cell in cells(slug) if cell.role in read and cell.track is None)
-    code = sum(len(cell.source) for cell in cells(slug) if cell.role in written and cell.track is None)
+    text = sum(len(cell.source) for cell in cells(slug) if cell.role in read and not cell.tracks)
+    code = sum(len(cell.source) for cell in cells(slug) if cell.role in written and not cell.tracks)
     assert text <= 3 * code
 
 

@@ -331,3 +331,14 @@ def test_real_track_builds_and_its_public_names_resolve(track, tmp_path):
 def test_real_module_keeps_its_solutions_from_students(path):
     for cell in read(path, load(HERE / "course.yml").tracks):
         assert "SOLUTION" not in cell.cleared()
+
+
+def test_cell_of_two_tracks_is_in_both_and_in_no_third(tmp_path):
+    path = tmp_path / "m.py"
+    path.write_text('# %% track="core, immediate"\n1 + 1\n\n# %%\n2 + 2\n')
+    first, second = read(path, ("core", "discovery", "immediate"))
+    assert [first.belongs_to(track) for track in ("core", "immediate", "discovery")] == [True, True, False]
+    assert second.belongs_to("discovery")
+    path.write_text('# %% track="core, inmediate"\n1 + 1\n')
+    with pytest.raises(BuildError, match="no track 'inmediate'"):
+        read(path, ("core", "immediate"))
