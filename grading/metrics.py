@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from grading.queue import Queue
@@ -38,6 +40,14 @@ class WorkerMetrics(_Metrics):
             "grading_seconds", "Seconds from lease to mark.", buckets=SECONDS, registry=self.registry
         )
 
+        self.jobs = Counter(
+            "grading_jobs", "Attempts at jobs, by purpose and outcome.", ["purpose", "outcome"], registry=self.registry
+        )
+
+    def job(self, purpose: str, outcome: str) -> None:
+        """Count one attempt at a job."""
+        self.jobs.labels(purpose, outcome).inc()
+
     def outcome(self, outcome: str) -> None:
         """Count one attempt."""
         self.outcomes.labels(outcome).inc()
@@ -56,14 +66,21 @@ class RecorderMetrics(_Metrics):
         )
 
 
-class ApiMetrics(_Metrics):
-    """What the API counts, and what it reads from the queue when asked."""
+class ApiMetrics:
+    """What the API counts, and what it reads from the queue when asked.
+
+    Where PROMETHEUS_MULTIPROC_DIR names a folder, each process counts in a file there, and the registry shows
+    the sum of all of them, of dead ones too.
+    """
 
     def __init__(self, queue: Queue) -> None:
-        super().__init__()
-        self.receipts = Counter("grading_receipts", "Submissions taken in.", ["kind"], registry=self.registry)
+        self.registry = CollectorRegistry()
+        alone = None if "PROMETHEUS_MULTIPROC_DIR" in os.environ else self.registry
+        if alone is None:
+            MultiProcessCollector(self.registry)  # type: ignore[no-untyped-call]
+        self.receipts = Counter("grading_receipts", "Submissions taken in.", ["kind"], registry=alone)
         self.refused = Counter(
-            "grading_refused", "Submissions refused, by HTTP status.", ["status"], registry=self.registry
+            "grading_refused", "Submissions refused, by HTTP status.", ["status"], registry=alone
         )
         for kind in ("module", "milestone"):
             self.receipts.labels(kind)

@@ -35,6 +35,8 @@ class Settings:
     official: Path = Path("/opt/course/notebooks")
     calendar: Path = FOLDER
     instructor: Path = Path("/opt/course/instructor")
+    api_processes: int = 2
+    gradebook: str | None = None
 
     @property
     def prefix(self) -> str:
@@ -53,8 +55,8 @@ class Settings:
 
     @property
     def gradebook_url(self) -> str:
-        """nbgrader's database."""
-        return f"sqlite:///{self.nbgrader / 'gradebook.db'}"
+        """nbgrader's database; a file in its course folder, unless told otherwise."""
+        return self.gradebook or f"sqlite:///{self.nbgrader / 'gradebook.db'}"
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -83,6 +85,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         official=Path(given.get("TT_OFFICIAL", default.official)),
         calendar=Path(given.get("TT_CALENDAR_FOLDER", default.calendar)),
         instructor=Path(given.get("TT_INSTRUCTOR", default.instructor)),
+        api_processes=_size(given, "TT_API_PROCESSES", default.api_processes),
+        gradebook=given.get("TT_GRADEBOOK_URL"),
     )
 
 

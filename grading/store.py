@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import re
+import secrets
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +22,8 @@ class Upload:
     def __init__(self, store: Store, id: str) -> None:
         self.id = id
         self._final = store.path(id)
-        self._part = store.incoming / f"{id}.part"
+        # Named by who writes it: the same submission may come in twice at once, and a process may be killed.
+        self._part = store.incoming / f"{os.getpid()}-{secrets.token_hex(8)}.part"
         self._file: BinaryIO = self._part.open("xb")
         self._digest = hashlib.sha256()
         self.size = 0
@@ -72,7 +74,11 @@ class Store:
     def prepare(self) -> None:
         """Make the folder; clear away what a killed API left half written (nobody has a receipt for it)."""
         self.incoming.mkdir(parents=True, exist_ok=True)
-        for part in self.incoming.glob("*.part"):
+        self.clear()
+
+    def clear(self, process: int | str = "*") -> None:
+        """Clear away what a process that is no more, or any, left half written."""
+        for part in self.incoming.glob(f"{process}-*.part"):
             part.unlink(missing_ok=True)
 
     def upload(self, id: str) -> Upload:

@@ -41,6 +41,9 @@ ANSWERED_BY = (
     events,
     openapi,
 )
+# New at each start, and the same for all processes, which part later. After a restart a browser goes by the
+# hub once more, which needs no password.
+COOKIE_SECRET = secrets.token_bytes(32)
 MOST_BODY = 256 * 1024  # bytes of a request that is held in memory; submissions go to the disk
 
 
@@ -58,6 +61,5 @@ def application(service: Service, auth: HubOAuth) -> Application:
         default_handler_class=pages.MissingPage,
         service=service,
         hub_auth=auth,
-        # New at each start: after a restart a browser goes by the hub once more, which needs no password.
-        cookie_secret=secrets.token_bytes(32),
+        cookie_secret=COOKIE_SECRET,
     )
