@@ -19,6 +19,7 @@ from typing import Any
 FOLDER = Path("/srv/course")  # where the class's calendar is, for the grading service
 SOURCE, PUBLISHED = "calendar.yml", "public/calendar.json"  # in that folder
 TIMES = {"opens", "due"}
+KINDS = {"module": "modules", "milestone": "milestones", "assignment": "assignments"}
 
 
 class CalendarError(ValueError):
@@ -27,7 +28,10 @@ class CalendarError(ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """What holds for one module or milestone. calendar.schema.yml explains each field."""
+    """What holds for one module, milestone or assignment. calendar.schema.yml explains each field.
+
+    An exam (`exam_minutes`) is due when its time is over; students with extra time have longer.
+    """
 
     opens: datetime | None = None
     due: datetime | None = None
@@ -38,6 +42,13 @@ class Entry:
     allow_restore_after_due: bool = True
     allow_catch_up: bool = False
     allow_hints: bool = True
+    late_grace: float = 0
+    late_per_day: float = 0
+    late_days: int | None = None
+    counts: str = "last"
+    attempts: int | None = None
+    attempts_per_day: int | None = None
+    exam_minutes: int | None = None
 
     def is_open(self, now: datetime) -> bool:
         """Whether students may begin."""
@@ -74,12 +85,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Calendar:
-    """What is in force. Every module and milestone has an entry, named in the file or not."""
+    """What is in force. Every module, milestone and assignment has an entry, named in the file or not."""
 
     timezone: str = "UTC"
     default: Entry = Entry()
     modules: Mapping[str, Entry] = field(default_factory=dict)
     milestones: Mapping[str, Entry] = field(default_factory=dict)
+    assignments: Mapping[str, Entry] = field(default_factory=dict)  # an instructor's own, by nbgrader's name
     source: str = ""  # the digest of the file that this was read from
 
     def module(self, slug: str) -> Entry:
@@ -88,13 +100,18 @@ class Calendar:
 
     def milestone(self, slug: str) -> Entry:
         """What holds for a milestone."""
-        return self.milestones.get(slug, Entry())
+        return self.milestones.get(slug, self.default)
+
+    def entry(self, kind: str, slug: str) -> Entry:
+        """What holds for a 'module', a 'milestone' or an 'assignment'."""
+        entries: Mapping[str, Entry] = getattr(self, KINDS[kind])
+        return entries.get(slug, self.default)
 
     def next_deadline(self, now: datetime) -> tuple[datetime | None, str]:
         """The next thing that is due: when, and its slug."""
         coming = [
             (entry.due, slug)
-            for entries in (self.modules, self.milestones)
+            for entries in (self.modules, self.milestones, self.assignments)
             for slug, entry in entries.items()
             if entry.due and entry.due > now and not entry.skipped
         ]
@@ -133,8 +150,8 @@ def loads(text: str | bytes) -> Calendar:
     try:
         data = json.loads(text)
         entries = {
-            kind: {slug: _entry(values) for slug, values in data[kind].items()}
-            for kind in ("modules", "milestones")
+            kind: {slug: _entry(values) for slug, values in data.get(kind, {}).items()}
+            for kind in KINDS.values()
         }
         return Calendar(data["timezone"], _entry(data["default"]), **entries, source=data["source"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -6,8 +6,10 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterable
-from datetime import datetime, time, timezone, tzinfo
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from datetime import datetime, time, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +17,7 @@ from zoneinfo import ZoneInfo
 import jsonschema
 import yaml
 
-from course.calendar import SOURCE, TIMES, Calendar, CalendarError, Entry, words
+from course.calendar import KINDS, SOURCE, TIMES, Calendar, CalendarError, Entry, words
 from course.manifest import Manifest
 
 SCHEMA = Path(__file__).parent / "calendar.schema.yml"
@@ -23,8 +25,15 @@ LAST_MINUTE = time(23, 59, 59)  # of a day that is a deadline
 LONGEST = 100_000  # characters; what is longer is no calendar
 MOST_VALUES = 10_000  # with those that aliases repeat
 NO_DATE = "is no date. Write a day such as 2026-10-19, or a time such as 2026-10-19 18:00"
-KINDS = {"boolean": "true or false", "number": "a number", "string": "a text"}
-
+TYPES = {
+    "boolean": "true or false",
+    "number": "a number",
+    "integer": "a whole number",
+    "string": "a text",
+}
+WHOLE = {"late_days", "attempts", "attempts_per_day", "exam_minutes"}
+LATE = ("late_grace", "late_per_day", "late_days")
+ASSIGNMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,62}[A-Za-z0-9_]|[A-Za-z0-9_]")
 
 Place = tuple[str, ...]  # the keys that lead to a value: ("modules", "tensor", "due")
 
@@ -61,33 +70,98 @@ def _calendar(
     zone = _zone(name)
     if zone is None:
         fault(("timezone",), f"there is no time zone '{name}'. Name one such as Europe/Berlin")
-    permissions = data.get("defaults", {})
-    entries: dict[str, dict[str, Entry]] = {"modules": {}, "milestones": {}}
-    for kind, known in (("modules", course.modules), ("milestones", course.milestones)):
-        for slug, given in data.get(kind, {}).items():
-            place = (kind, slug)
-            if slug not in known:
-                fault(place, f"there is no {kind[:-1]} of this name. There are: {', '.join(known)}")
+    defaults = _whole(data.get("defaults", {}))
+    entries: dict[str, dict[str, Entry]] = {kinds: {} for kinds in KINDS.values()}
+    for kind, kinds in KINDS.items():
+        for slug, given in data.get(kinds, {}).items():
+            place = (kinds, slug)
+            unknown = _unknown(kind, slug, course)
+            if unknown:
+                fault(place, unknown)
                 continue
-            values = {**permissions, **given} if kind == "modules" else dict(given)
+            values = {**defaults, **_whole(given)}
             for each in TIMES & given.keys():
                 values[each] = _moment(given[each], each, zone or timezone.utc)
                 if values[each] is None:
                     fault((*place, each), f"'{given[each]}' {NO_DATE}")
             entry = Entry(**values)
-            for sentence in _contradictions(entry):
+            for sentence in _contradictions(entry, given.keys()):
                 fault(place, sentence)
-            entries[kind][slug] = entry
-    return Calendar(name, Entry(**permissions), **entries, source=digest)
+            entries[kinds][slug] = _with_end(entry)
+    default = Entry(**defaults)
+    for sentence in _contradictions(default, ()):
+        fault(("defaults",), sentence)
+    return Calendar(name, default, **entries, source=digest)
 
 
-def _contradictions(entry: Entry) -> Iterable[str]:
+def _unknown(kind: str, slug: str, course: Manifest) -> str | None:
+    """Why there can be nothing of this name, without a full stop; None if there can."""
+    known = {"module": course.modules, "milestone": course.milestones}
+    if kind in known:
+        return (
+            None
+            if slug in known[kind]
+            else f"there is no {kind} of this name. There are: {', '.join(known[kind])}"
+        )
+    if slug in course.modules:
+        return "this is a module. Write it under 'modules'"
+    if slug.removeprefix("milestone-") in course.milestones and slug.startswith("milestone-"):
+        return "this is a milestone. Write it under 'milestones', without 'milestone-'"
+    if not ASSIGNMENT.fullmatch(slug):
+        return "this is no name for an assignment. Use at most 64 letters, digits, spaces, '.', '_' and '-'"
+    return None
+
+
+def _whole(given: dict[str, Any]) -> dict[str, Any]:
+    """Whole numbers as such: for YAML and the schema, 3.0 is one too."""
+    return {key: int(value) if key in WHOLE else value for key, value in given.items()}
+
+
+def _with_end(entry: Entry) -> Entry:
+    """An exam's deadline is its end."""
+    if entry.exam_minutes is None or entry.opens is None or entry.due is not None:
+        return entry
+    try:
+        return replace(entry, due=entry.opens + timedelta(minutes=entry.exam_minutes))
+    except OverflowError:  # on the last day that there is
+        return replace(entry, due=entry.opens)
+
+
+def _contradictions(entry: Entry, given: Collection[str]) -> Iterable[str]:
+    """What cannot be true together, in sentences without a full stop.
+
+    Args:
+        given: the keys that were written for this one, not in the defaults.
+    """
     if entry.opens and entry.due and entry.due <= entry.opens:
         yield f"it is due ({words(entry.due)}) before it opens ({words(entry.opens)}). Change one of the two"
     if entry.skipped and entry.chosen:
         yield "it is skipped and chosen. Take one away"
     if not math.isfinite(entry.weight):  # YAML has '.nan' and '.inf'
         yield "its weight is no number. Write one such as 1 or 0.5"
+    for key in ("late_grace", "late_per_day"):
+        if not math.isfinite(getattr(entry, key)):
+            yield f"its {key} is no number. Write one such as 0.5"
+    if entry.attempts and entry.attempts_per_day and entry.attempts_per_day > entry.attempts:
+        yield (
+            f"it allows {entry.attempts_per_day} attempts on a day, but only {entry.attempts} at all. "
+            "Change one of the two"
+        )
+    late = [key for key in LATE if key in given]
+    if entry.exam_minutes is None:
+        if late and entry.due is None:
+            yield f"it has {late[0]}, but no deadline. Add `due`, or take {late[0]} away"
+        return
+    if entry.opens is None:
+        yield "it is an exam, and does not say when it begins. Add `opens`"
+    if entry.due:
+        yield "it is an exam, which ends exam_minutes after it opens. Take `due` away"
+    if late:
+        yield f"it is an exam, in which nothing is late: it ends for everybody. Take {late[0]} away"
+    if entry.held:
+        yield "it is an exam, which begins by the clock, so it cannot be held. Take `held` away"
+    if entry.skipped:
+        yield "it is skipped and an exam. Take one away"
 
 
 def _moment(text: str, which: str, zone: tzinfo) -> datetime | None:
@@ -125,10 +199,13 @@ def _against_schema(data: Any) -> Iterable[tuple[Place, str]]:
             case "type" if place[-1] in TIMES:
                 yield place, f"{json.dumps(value)} {NO_DATE}"
             case "type":
-                kind = KINDS.get(
+                kind = TYPES.get(
                     error.validator_value, "keys and values, each on a line of its own, indented"
                 )
                 yield place, f"{json.dumps(value)} does not belong here. Write {kind}"
+            case "enum":
+                choices = " or ".join(error.validator_value)
+                yield place, f"{json.dumps(value)} does not belong here. Write {choices}"
             case "maximum":
                 yield place, f"{value} is more than {error.validator_value}"
             case _:

@@ -72,6 +72,9 @@ def table(calendar: Calendar, track: Track, moment: datetime) -> str:
                 entry = calendar.milestone(stop.milestone.slug)
                 opens, due, weight, _, notes = _columns(entry, moment, False)
                 rows.append(("", f"  {stop.milestone.slug}", opens, due, weight, "", notes))
+    for name, entry in calendar.assignments.items():
+        opens, due, weight, _, notes = _columns(entry, moment, False)
+        rows.append(("", name, opens, due, weight, "", notes))
     widths = [max(len(row[n]) for row in rows) for n in range(len(heads))]
     lines = (
         "  ".join(text.rjust(width) if n == 0 else text.ljust(width) for n, (text, width) in enumerate(pairs))
@@ -90,6 +93,7 @@ def _columns(entry: Entry, moment: datetime, optional: bool) -> tuple[str, str, 
         notes.append("held" if entry.held else "not open yet")
     elif entry.is_over(moment):
         notes.append("over")
+    notes += _rules(entry)
     given = (entry.allow_hints, entry.allow_restore_after_due, entry.allow_catch_up)
     names = ("hints", "restore", "catch-up")
     return (
@@ -99,3 +103,21 @@ def _columns(entry: Entry, moment: datetime, optional: bool) -> tuple[str, str, 
         " ".join(name for name, allowed in zip(names, given, strict=True) if allowed),
         ", ".join(notes),
     )
+
+
+def _rules(entry: Entry) -> list[str]:
+    """What holds for handing in, in few words."""
+    if entry.exam_minutes is not None:
+        rules = [f"exam of {entry.exam_minutes} min"]
+    elif entry.due is None:
+        rules = []
+    else:
+        rules = [f"{entry.late_grace:g} min of grace"] if entry.late_grace else []
+        rules += [f"late: -{entry.late_per_day * 100:g}% a day"] if entry.late_per_day else []
+        if entry.late_days is not None:
+            days = f"{entry.late_days} day{'' if entry.late_days == 1 else 's'}"
+            rules.append(f"taken for {days} after" if entry.late_days else "not taken late")
+    rules += ["best counts"] if entry.counts == "best" else []
+    rules += [f"{entry.attempts} attempts"] if entry.attempts else []
+    rules += [f"{entry.attempts_per_day} a day"] if entry.attempts_per_day else []
+    return rules

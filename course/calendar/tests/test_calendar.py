@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -132,6 +133,24 @@ def test_held_module_is_closed_until_the_line_is_taken_away(course):
         ("modules: \0", "this is no valid YAML: special characters are not allowed."),
         ("? [a, b]\n: c", "line 1: a key must be one word"),
         ("timezone: Europe", "there is no time zone"),
+        ("modules: {adding: {due: 2026-10-19, late_per_day: 1.5}}", "late_per_day: 1.5 is more than 1."),
+        ("modules: {adding: {due: 2026-10-19, late_per_day: .nan}}", "its late_per_day is no number"),
+        ("modules: {adding: {late_per_day: 0.1}}", "it has late_per_day, but no deadline. Add `due`"),
+        ("modules: {adding: {late_days: 1.5}}", "1.5 does not belong here. Write a whole number."),
+        ("milestones: {sums: {counts: worst}}", '"worst" does not belong here. Write last or best.'),
+        ("modules: {adding: {attempts: 0}}", "attempts: 0 is less than 1."),
+        ("modules: {adding: {attempts: 2, attempts_per_day: 3}}", "3 attempts on a day, but only 2 at all"),
+        ("defaults: {attempts: 2, attempts_per_day: 3}", "line 1: defaults: it allows 3 attempts on a day"),
+        ("defaults: {exam_minutes: 60}", "there is no such key"),
+        ("modules: {adding: {exam_minutes: 60}}", "an exam, and does not say when it begins. Add `opens`"),
+        ("modules: {adding: {opens: 2026-10-19, due: 2026-10-20, exam_minutes: 60}}", "Take `due` away."),
+        ("modules: {adding: {opens: 2026-10-19, held: true, exam_minutes: 60}}", "Take `held` away."),
+        ("modules: {adding: {opens: 2026-10-19, skipped: true, exam_minutes: 60}}", "skipped and an exam"),
+        ("modules: {adding: {opens: 2026-10-19, late_days: 1, exam_minutes: 60}}", "Take late_days away."),
+        ("assignments: {counting: {}}", "this is a module. Write it under 'modules'."),
+        ("assignments: {milestone-sums: {}}", "this is a milestone. Write it under 'milestones'"),
+        ("assignments: {../ps1: {}}", "this is no name for an assignment"),
+        ("assignments: {ps1: {allow_hints: true}}", "there is no such key"),
         ("x" * 200_000, "longer than 100,000 characters"),
         ("a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 10}]\n" for n in range(1, 30)),
          "more than 10,000 values"),
@@ -143,6 +162,41 @@ def test_fault_is_told_in_a_sentence(course, text, sentence):
     assert sentence in str(caught.value)
     assert str(caught.value).startswith("calendar.yml")
     assert str(caught.value).count("calendar.yml") == 1
+
+
+def test_late_policy_of_the_class_holds_for_everything_that_says_nothing_else(course):
+    text = (
+        "defaults: {late_per_day: 0.1, late_days: 5, allow_hints: false}\n"
+        "modules: {adding: {due: 2026-10-19, late_per_day: 0.5}}\nassignments: {ps1: {due: 2026-10-19}}"
+    )
+    calendar = loads(dumps(check(text, course)))
+    assert calendar.entry("module", "adding").late_per_day == 0.5
+    assert calendar.entry("module", "adding").late_days == 5
+    for kind, slug in (("module", "counting"), ("milestone", "sums"), ("assignment", "ps1")):
+        assert calendar.entry(kind, slug).late_per_day == 0.1
+
+
+def test_exam_is_due_when_its_time_is_over(course):
+    text = "modules: {adding: {opens: 2026-10-19 12:00, exam_minutes: 60}}"
+    assert check(text, course).module("adding").due == NOON + HOUR
+
+
+def test_table_shows_the_rules_of_handing_in(course):
+    text = (
+        "modules:\n  counting: {due: 2026-10-19, late_grace: 10, late_per_day: 0.125, late_days: 1}\n"
+        "  adding: {opens: 2026-10-19, exam_minutes: 45, counts: best}\n"
+        "assignments: {ps1: {due: 2026-10-19, late_days: 0, attempts: 9, attempts_per_day: 3}}"
+    )
+    said = table(check(text, course), course.track(), NOON)
+    assert "10 min of grace, late: -12.5% a day, taken for 1 day after" in said
+    assert "exam of 45 min, best counts" in said
+    assert "not taken late, 9 attempts, 3 a day" in said
+
+
+def test_publication_of_an_older_classroom_is_read(course):
+    older = json.loads(dumps(check("modules: {adding: {held: true}}", course)))
+    del older["assignments"], older["modules"]["adding"]["late_grace"]
+    assert loads(json.dumps(older)).module("adding").held
 
 
 def test_every_fault_is_named_at_once(course):
@@ -289,6 +343,8 @@ def test_schema_and_entry_name_the_same_keys():
     schema = yaml.safe_load(SCHEMA.read_text())
     keys = set(schema["properties"]["modules"]["additionalProperties"]["properties"])
     assert keys == set(vars(Entry()))
+    work = set(schema["$defs"]["work"]["properties"])
+    assert work == keys - {"chosen", "allow_restore_after_due", "allow_catch_up", "allow_hints"}
 
 
 def test_reading_the_calendar_in_force_imports_nothing_heavy():
