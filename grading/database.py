@@ -159,8 +159,8 @@ people = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
 )
 
-# What counts at this moment, one row for each student's module, milestone or assignment: written by the recorder
-# alone, so that a class's pages cost the same whatever is stored.
+# What counts at this moment, one row for each student and module, milestone or assignment: written by the
+# recorder alone, so that a class's pages cost the same whatever is stored.
 standings = sa.Table(
     "standings",
     metadata,

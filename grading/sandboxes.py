@@ -11,6 +11,10 @@ class SandboxUnavailable(Exception):  # noqa: N818  # nothing is wrong but the m
     """No sandbox could be had just now; the submission is as good as new, and stays queued."""
 
 
+class SandboxSilent(Exception):  # noqa: N818  # an accident, perhaps
+    """A sandbox ended without a word; it is worth one more try."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one submission may use: wall seconds, bytes of memory, bytes of output."""

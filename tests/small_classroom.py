@@ -26,6 +26,7 @@ from grading.api.app import application
 from grading.api.service import Service
 from grading.calendar import CalendarKeeper
 from grading.course_files import CourseFiles
+from grading.jobs import Jobs
 from grading.metrics import ApiMetrics, RecorderMetrics, WorkerMetrics
 from grading.queue import Queue
 from grading.recorder.writing import Recorder
@@ -72,7 +73,7 @@ async def serve(built: Path, folder: Path) -> None:
     recorder = Recorder(engine, course, store, settings.gradebook_url, RecorderMetrics())
     threading.Thread(target=recorder.run, args=(threading.Event(),), daemon=True).start()
     limits = Limits(settings.sandbox_seconds, settings.sandbox_memory, OUTPUT_LIMIT)
-    worker = Worker(queue, store, course, HarnessProcess(), limits, WorkerMetrics())
+    worker = Worker(queue, Jobs(engine), store, course, HarnessProcess(), limits, WorkerMetrics())
     threading.Thread(target=worker.run, args=(threading.Event(),), daemon=True).start()
     print(f"http://127.0.0.1:{port}{settings.prefix}", flush=True)
     await asyncio.Event().wait()

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from grading import database
 from grading.database import results, submissions
-from grading.queue import GIVEN_UP, MAX_ATTEMPTS, LeaseLost, Queue
+from grading.leases import MAX_ATTEMPTS, LeaseLost
+from grading.queue import GIVEN_UP, Queue
 from grading.results import CheckMark, Result
 
 RESULT = Result([CheckMark("check-a", 2.0, 3.0, ["Adding: it is 1; 2 was expected."])], ["A note."])

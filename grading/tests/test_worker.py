@@ -21,6 +21,7 @@ from course.restored import marked
 from grading import database
 from grading.course_files import _needing_data
 from grading.database import results, submissions
+from grading.jobs import Jobs
 from grading.metrics import WorkerMetrics
 from grading.queue import Queue
 from grading.sandboxes import Limits, SandboxResult, SandboxUnavailable
@@ -49,7 +50,8 @@ class Answering:
 
 
 def worker_of(queue, store, toy, sandbox=None):
-    return Worker(queue, store, toy, sandbox or HarnessProcess(), LIMITS, WorkerMetrics())
+    jobs = Jobs(queue.engine, queue.leases.seconds, queue.clock)
+    return Worker(queue, jobs, store, toy, sandbox or HarnessProcess(), LIMITS, WorkerMetrics())
 
 
 def hand_in(queue, store, body, kind="module", slug="toy", number=1, student="ann"):

@@ -13,6 +13,7 @@ from course import manifest
 from grading import database, logs, settings
 from grading.course_files import CourseFault, CourseFiles
 from grading.gate import GateSandbox
+from grading.jobs import Jobs
 from grading.metrics import WorkerMetrics
 from grading.queue import Queue
 from grading.sandboxes import Limits
@@ -34,8 +35,10 @@ def main() -> int:
         print(f"grading worker: {problem}", file=sys.stderr)
         return 1
     metrics = WorkerMetrics()
+    engine = database.connect(given.database_url)
     worker = Worker(
-        Queue(database.connect(given.database_url)),
+        Queue(engine),
+        Jobs(engine),
         Store(given.submissions),
         course,
         GateSandbox(given.gate_socket),
