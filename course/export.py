@@ -12,14 +12,23 @@ import ast
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 Notebook = dict[str, Any]
+Report = Callable[[str], None]
 EXPORTED = ("given", "exercise")
 UNSOLVED = "is still to be done"  # what every unsolved place of an exercise raises, after the exercise's id
 ANSWER = "YOUR ANSWER HERE"  # where the answer to a question goes; nbgrader's own words
+KINDS = ("code", "markdown", "raw")
+# What copied code holds in the place of plain characters: spaces of other kinds, curly quotes; or of none.
+PASTED = {
+    **dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000"), " "),
+    **dict.fromkeys(map(ord, "\u2018\u2019"), "'"),
+    **dict.fromkeys(map(ord, "\u201c\u201d"), '"'),
+    **dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff")),
+}
 NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # A cell may define, import and assign; anything else in it is an experiment, which must not stop the import.
 DEFINITIONS = (*NAMED, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
@@ -52,6 +61,7 @@ class Cell:
     role: str
     id: str
     source: str
+    kind: str = "code"
 
 
 def parse(text: str | bytes) -> Notebook:
@@ -69,18 +79,19 @@ def parse(text: str | bytes) -> Notebook:
     return notebook
 
 
-def cells(notebook: object, kind: str = "code") -> Iterator[Cell]:
-    """The cells of a notebook, whatever state it is in; of kind "code" or "markdown"."""
+def cells(notebook: object, *kinds: str) -> Iterator[Cell]:
+    """The cells of a notebook, whatever state it is in: of some KINDS, or those of code."""
     listed = notebook.get("cells") if isinstance(notebook, dict) else None
     for raw in listed if isinstance(listed, list) else []:
-        if not isinstance(raw, dict) or raw.get("cell_type") != kind:
+        if not isinstance(raw, dict) or raw.get("cell_type") not in (kinds or ("code",)):
             continue
         source = raw.get("source")
         if isinstance(source, list):
             source = "".join(part for part in source if isinstance(part, str))
         if isinstance(source, str):
             ours = _dict(_dict(raw.get("metadata")).get("tinytorch"))
-            yield Cell(_text(ours.get("role")), _text(ours.get("id")), source)
+            source = source.replace("\r\n", "\n")
+            yield Cell(_text(ours.get("role")), _text(ours.get("id")), source, raw["cell_type"])
 
 
 def assemble(official: Notebook, student: object) -> Assembly:
@@ -94,13 +105,13 @@ def assemble(official: Notebook, student: object) -> Assembly:
         The source, which always compiles, and the problems. An exercise that is missing or does not compile
         is replaced by the official, unsolved one, so that the rest still works.
     """
-    theirs = list(cells(student))
+    theirs = list(cells(student, *KINDS))
     problems: list[Problem] = []
     parts = []
     for cell in cells(official):
         if cell.role in EXPORTED:
             same = [each.source for each in theirs if each.id == cell.id]
-            chosen = _exercise(cell, same, theirs, problems) if cell.role == "exercise" else cell.source
+            chosen = _exercise(cell, theirs, problems) if cell.role == "exercise" else cell.source
             if cell.role == "given" and any(source.strip() != cell.source.strip() for source in same):
                 problems.append(
                     Problem(cell.id, f"Given cell '{cell.id}' was changed; the original is used.")
@@ -111,7 +122,7 @@ def assemble(official: Notebook, student: object) -> Assembly:
 
 def answers(official: Notebook, student: object) -> dict[str, str]:
     """What a student wrote for each question: empty where it stands as it came, or is gone."""
-    theirs = list(cells(student, "markdown"))
+    theirs = list(cells(student, *KINDS))
     found = {}
     for cell in cells(official, "markdown"):
         if cell.role == "question":
@@ -125,23 +136,25 @@ def _letters(text: str) -> str:
     return "".join(text.split())
 
 
-def _exercise(cell: Cell, found: list[str], theirs: list[Cell], problems: list[Problem]) -> str:
+def _exercise(cell: Cell, theirs: list[Cell], problems: list[Problem]) -> str:
     """The source to use for an exercise: the student's where it can be, otherwise the unsolved one."""
 
     def report(text: str) -> None:
         problems.append(Problem(cell.id, text))
 
     names = _defines(cell.source)
-    if not found:
-        found = [each.source for each in theirs if not each.id and names and names <= _defines(each.source)]
-        if not found:
+    places = [place for place, each in enumerate(theirs) if each.id == cell.id]
+    if not places and names:
+        places = [n for n, each in enumerate(theirs) if not each.id and names <= _defines(each.source)][-1:]
+        if places:
             report(
-                f"The cell of exercise '{cell.id}' is missing. Get it back with `tito start --fresh`, which "
-                "keeps a copy of your notebook, and paste your solution into it."
+                f"The cell of exercise '{cell.id}' lost its id; a cell that defines the same names is used."
             )
-            return cell.source
-        report(f"The cell of exercise '{cell.id}' lost its id; a cell that defines the same names is used.")
-        found = found[-1:]
+    if not places:
+        return _elsewhere(cell, names, theirs, report)
+    if any(theirs[place].kind != "code" for place in places):
+        report(f"The cell of exercise '{cell.id}' is no code cell. It is read as one; make it one again.")
+    found = [theirs[place].source for place in places]
     source = found[0]
     if len(found) > 1:
         source = _one_of(cell.source, names, found)
@@ -150,7 +163,9 @@ def _exercise(cell: Cell, found: list[str], theirs: list[Cell], problems: list[P
             + ("They were read as one, in order." if source not in found else "One of them was used.")
             + " Join them, or delete the copies."
         )
-    source = _without_magics(source, report)
+    else:
+        source = _with_the_rest(source, names, theirs[places[0] + 1 :], report)
+    source = _without_magics(_typed(source, report), report)
     broken = _broken(source)
     if broken:
         report(f"Exercise '{cell.id}' was not used, because it is no valid Python: {broken}")
@@ -161,11 +176,54 @@ def _exercise(cell: Cell, found: list[str], theirs: list[Cell], problems: list[P
     return _contained(source)
 
 
+def _elsewhere(cell: Cell, names: set[str], theirs: list[Cell], report: Report) -> str:
+    """What stands for an exercise without a cell: nothing, where it was merged into another exercise's."""
+    hosts = [
+        each.id for each in theirs if each.role == "exercise" and names and names <= _defines(each.source)
+    ]
+    if hosts:
+        report(f"Exercise '{cell.id}' stands in the cell of exercise '{hosts[-1]}', and is used from there.")
+        return f"# {cell.id}: see {hosts[-1]}"
+    report(
+        f"The cell of exercise '{cell.id}' is missing. Get it back with `tito update`, which keeps a copy of "
+        "your notebook, and write your solution into it."
+    )
+    return cell.source
+
+
+def _with_the_rest(source: str, names: set[str], behind: list[Cell], report: Report) -> str:
+    """A cell together with what was split off behind it: cells without an id that it is not whole without."""
+    joined = source
+    for each in behind:
+        missing = names - _defines(joined)
+        if each.id or each.kind != "code" or not (_broken(each.source) or missing & _defines(each.source)):
+            break
+        joined += "\n" + each.source
+    if joined == source or _broken(joined):
+        return source
+    report("A cell that was split was read as one. Join its parts.")
+    return joined
+
+
+def _typed(source: str, report: Report) -> str:
+    """A source without what copying from a web page or a chat leaves in it: other spaces, curly quotes."""
+    if not _broken(source):
+        return source
+    cleaned = source.translate(PASTED)
+    if cleaned == source or _broken(cleaned):
+        return source
+    report("Spaces or quotation marks that Python does not know, from copying, were replaced by plain ones.")
+    return cleaned
+
+
 def _one_of(official: str, names: set[str], found: list[str]) -> str:
-    """Of several cells of one exercise: the last whole and changed one (a copy), or all joined (a split)."""
+    """Of several cells of one exercise: all joined (a split), or the last whole and changed one (a copy)."""
+    joined = "\n".join(found)
     whole = [source for source in found if not _broken(source) and names <= _defines(source)]
+    if not whole or (len(whole) < len(found) and names <= _defines(joined)):
+        return joined
     changed = [source for source in whole if source.strip() != official.strip()]
-    return (changed or whole or ["\n".join(found)])[-1]
+    return (changed or whole)[-1]
 
 
 def _contained(source: str) -> str:
@@ -184,7 +242,7 @@ def _contained(source: str) -> str:
     return source if _broken(contained) else contained
 
 
-def _without_magics(source: str, report: Any) -> str:
+def _without_magics(source: str, report: Report) -> str:
     """Comment out IPython's `%magic` and `!command` lines, which are no Python."""
     if _broken(source) and re.search(r"^\s*[%!]", source, re.MULTILINE):
         cleaned = re.sub(r"^(\s*)([%!].*)$", r"\1# \2", source, flags=re.MULTILINE)
