@@ -6,10 +6,12 @@ A file is there whole or not at all: it is written beside its place, forced to d
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,11 +23,13 @@ class Upload:
 
     def __init__(self, store: Store, id: str) -> None:
         self.id = id
+        self._store = store
         self._final = store.path(id)
         # Named by who writes it: the same submission may come in twice at once, and a process may be killed.
         self._part = store.incoming / f"{os.getpid()}-{secrets.token_hex(8)}.part"
         self._file: BinaryIO = self._part.open("xb")
         self._digest = hashlib.sha256()
+        self.kept = False
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
@@ -50,18 +54,18 @@ class Upload:
         os.fsync(self._file.fileno())
         self._file.close()
         folder = self._final.parent
-        if not folder.is_dir():
-            folder.mkdir(exist_ok=True)
-            _sync_folder(folder.parent)
+        self._store.make(folder)
         self._part.rename(self._final)
+        self.kept = True
         _sync_folder(folder)
 
     def discard(self) -> None:
-        """Leave nothing behind, kept or not."""
+        """Leave nothing of this upload behind, kept or not."""
         with contextlib.suppress(OSError):  # on a full disk even closing can fail; the file goes all the same
             self._file.close()
         self._part.unlink(missing_ok=True)
-        self._final.unlink(missing_ok=True)
+        if self.kept:
+            self._final.unlink(missing_ok=True)
 
 
 class Store:
@@ -84,6 +88,24 @@ class Store:
     def upload(self, id: str) -> Upload:
         """Begin to take a submission in."""
         return Upload(self, id)
+
+    @contextlib.contextmanager
+    def alone(self, id: str) -> Iterator[None]:
+        """Meanwhile nobody else keeps or discards a submission of this id, in this process or another."""
+        folder = self.path(id).parent
+        self.make(folder)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)  # ends with the process, however that ends
+            yield
+        finally:
+            os.close(handle)
+
+    def make(self, folder: Path) -> None:
+        """Make one of the store's folders where it is missing; it is then on disk, too."""
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+            _sync_folder(folder.parent)
 
     def path(self, id: str) -> Path:
         """The file of a submission."""

@@ -15,7 +15,8 @@ from tornado.web import HTTPError, stream_request_body
 
 from grading import bodies, marks
 from grading.api.handlers import Answer, ApiHandler
-from grading.store import Upload
+from grading.queue import Submission
+from grading.store import IDENTIFIER, Upload
 
 MOST_WAITING = 20  # submissions of one student that have no mark yet
 DRAINED = 4  # times the size limit is read and dropped: a client hears the reason when it has sent all
@@ -23,6 +24,9 @@ UNTOLD = 1 << 40  # tornado's own limit answers without a sentence; ours come fi
 
 CHECKING = threading.Lock()  # one at a time: parsed, a hostile 10 MB take 300 MB, and many may come at once
 
+KEY = "Idempotency-Key"
+KEY_UNUSABLE = f"{KEY} must be 32 digits or letters from a to f: a random one for each submission."
+KEY_TAKEN = f"This {KEY} was used for another submission, so nothing was kept. Hand in again with a new one."
 NO_ROOM = (
     "There is no room left on the server's disk, so nothing was kept. Your work is safe where it is. "
     "Tell your instructor, and hand in again later."
@@ -34,7 +38,10 @@ log = logging.getLogger(__name__)
 
 @stream_request_body
 class SubmitHandler(ApiHandler):
-    """POST submissions/KIND/SLUG: take a submission in; the receipt is a promise that it is on disk."""
+    """POST submissions/KIND/SLUG: take a submission in; the receipt is a promise that it is on disk.
+
+    Who sends a key and does not get the receipt sends the same once more: it is stored once.
+    """
 
     refusal: HTTPError | None = None
     upload: Upload | None = None
@@ -47,6 +54,8 @@ class SubmitHandler(ApiHandler):
             await self._prepare(*self.path_args)
         except HTTPError as refusal:
             self.refusal = refusal
+        except sa.exc.SQLAlchemyError as error:
+            self.refusal = not_kept(error)
         if self._announced() > DRAINED * self.service.settings.submission_max_bytes:
             raise self._too_large()
 
@@ -60,12 +69,23 @@ class SubmitHandler(ApiHandler):
             raise Answer(400, str(error)) from None
         if self._announced() > self.service.settings.submission_max_bytes:
             raise self._too_large()
-        if await in_thread(self.service.queue.waiting_of, self.user["name"]) >= MOST_WAITING:
-            raise Answer(429, f"{MOST_WAITING} of your submissions still wait. Hand in when they are marked.")
+        key = self.request.headers.get(KEY) or uuid.uuid4().hex
+        if not IDENTIFIER.fullmatch(key):
+            raise Answer(400, KEY_UNUSABLE)
+        again = KEY in self.request.headers and await in_thread(self.service.queue.find, key)
+        if again and again.student != self.user["name"]:
+            raise Answer(409, KEY_TAKEN)
+        if not again:
+            await self._limit()
         try:
-            self.upload = self.service.store.upload(uuid.uuid4().hex)
+            self.upload = self.service.store.upload(key)
         except OSError as error:
             raise not_kept(error) from None
+
+    async def _limit(self) -> None:
+        """Refuse what is one too many. What was taken in already never is."""
+        if await in_thread(self.service.queue.waiting_of, self.user["name"]) >= MOST_WAITING:
+            raise Answer(429, f"{MOST_WAITING} of your submissions still wait. Hand in when they are marked.")
 
     def data_received(self, chunk: bytes) -> None:
         """Take a piece of the body; never more of it in memory than this piece."""
@@ -89,34 +109,47 @@ class SubmitHandler(ApiHandler):
         if self.refusal is not None or self.upload is None:
             raise self.refusal or Answer(400, "The submission is empty.")
         upload, self.upload = self.upload, None
-        receipt = await in_thread(self._keep, upload, kind, slug)
-        self.service.metrics.receipts.labels(kind).inc()
-        log.info("%s: %s '%s' of %s, %d bytes", upload.id, kind, slug, self.user["name"], upload.size)
-        self.set_status(201)
-        self.finish(receipt)
+        submission, new = await in_thread(self._keep, upload, kind, slug)
+        if new:
+            self.service.metrics.receipts.labels(kind).inc()
+            log.info("%s: %s '%s' of %s, %d bytes", upload.id, kind, slug, self.user["name"], upload.size)
+        self.set_status(201 if new else 200)
+        self.finish(receipt(submission))
 
-    def _keep(self, upload: Upload, kind: str, slug: str) -> dict[str, Any]:
-        """Check, force to disk, queue: all of it or nothing. Runs in a thread."""
+    def _keep(self, upload: Upload, kind: str, slug: str) -> tuple[Submission, bool]:
+        """Check, force to disk, queue: all of it or nothing; whether it is new. Runs in a thread."""
+        student, queue = self.user["name"], self.service.queue
         try:
             with CHECKING:
                 bodies.check(kind, slug, upload.read())
-            upload.keep()
-            submission = self.service.queue.add(
-                upload.id, self.user["name"], kind, slug, upload.sha256, upload.size
-            )
+            with self.service.store.alone(upload.id):
+                # Without a row, a file of this name is a killed process's: nobody has a receipt for it.
+                former = queue.find(upload.id)
+                if former is None:
+                    upload.keep()
+                    return queue.add(upload.id, student, kind, slug, upload.sha256, upload.size), True
         except bodies.Refused as error:
             upload.discard()
             raise Answer(400, str(error)) from None
         except (OSError, sa.exc.SQLAlchemyError) as error:
-            upload.discard()
+            self._take_back(upload)
             raise not_kept(error) from None
-        return {
-            "id": submission.id,
-            "kind": kind,
-            "slug": slug,
-            "sha256": submission.sha256,
-            "received_at": marks.iso(submission.received_at),
-        }
+        upload.discard()
+        same = (student, kind, slug, upload.sha256)
+        if (former.student, former.kind, former.slug, former.sha256) != same:
+            raise Answer(409, KEY_TAKEN)
+        return former, False
+
+    def _take_back(self, upload: Upload) -> None:
+        """Discard what could not be queued: unless it was, and only the database's answer was lost."""
+        if not upload.kept:
+            return upload.discard()
+        try:
+            with self.service.store.alone(upload.id):
+                if self.service.queue.find(upload.id) is None:
+                    upload.discard()
+        except (OSError, sa.exc.SQLAlchemyError):
+            log.exception("%s: it may be queued or not, so its file stays", upload.id)
 
     def on_finish(self) -> None:
         """Count refusals; leave nothing behind."""
@@ -169,6 +202,17 @@ class MarksHandler(ApiHandler):
         found = await in_thread(marks.of_student, self.service.engine, self.user["name"])
         of = {kind: [view for view in found if view["kind"] == kind] for kind in ("module", "milestone")}
         self.finish({"student": self.user["name"], "modules": of["module"], "milestones": of["milestone"]})
+
+
+def receipt(submission: Submission) -> dict[str, Any]:
+    """What says that a submission is safe."""
+    return {
+        "id": submission.id,
+        "kind": submission.kind,
+        "slug": submission.slug,
+        "sha256": submission.sha256,
+        "received_at": marks.iso(submission.received_at),
+    }
 
 
 async def in_thread(function: Any, *arguments: Any) -> Any:

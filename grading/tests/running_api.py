@@ -33,8 +33,8 @@ class Api:
         self.server = server(application(service, auth))
         self.server.add_socket(socket)
 
-    async def ask(self, path, token="token-ann", **kwargs):
-        headers = {"Authorization": f"token {token}"} if token else {}
+    async def ask(self, path, token="token-ann", headers=None, **kwargs):
+        headers = {**({"Authorization": f"token {token}"} if token else {}), **(headers or {})}
         url = f"http://127.0.0.1:{self.port}{PREFIX}{path}"
         return await AsyncHTTPClient().fetch(
             url, headers=headers, raise_error=False, follow_redirects=False, **kwargs
