@@ -21,6 +21,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 STAFF_GROUP = "role-instructor"  # made by the roster
+GRADER_GROUP = "role-grader"  # made by the roster, too
 HUB_AWAY = "The hub does not answer, so nobody can be recognised just now. Try again in a minute."
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,12 @@ class Handler(RequestHandler):
         self.clear_header("Server")
 
     def is_staff(self, user: dict[str, Any]) -> bool:
-        """Whether somebody may see the class's marks."""
+        """Whether somebody teaches the class: sees all of it, and decides what holds for whom."""
         return user["name"] == self.service.settings.admin or STAFF_GROUP in user.get("groups", [])
+
+    def is_grader(self, user: dict[str, Any]) -> bool:
+        """Whether somebody may read the class's marks and give points; instructors may, too."""
+        return GRADER_GROUP in user.get("groups", []) or self.is_staff(user)
 
     def sentence(self, status: int, **kwargs: Any) -> str:
         """What went wrong, in a sentence."""
