@@ -26,7 +26,7 @@ def submit_module(where: Places, slug: str, wait: bool) -> int:
 def send(where: Places, kind: str, slug: str, content: dict[str, Any], wait: bool) -> int:
     """Send a submission, show the receipt and, if wanted, the mark."""
     body = json.dumps(content).encode()
-    receipt = api.post(f"submissions/{kind}/{slug}", body)
+    receipt = api.hand_in(f"submissions/{kind}/{slug}", body)
     if receipt.get("sha256") != hashlib.sha256(body).hexdigest():
         raise TitoError("What arrived is not what was sent. Please submit again.")
     places.remember(where, {"kind": kind, "slug": slug, "id": receipt["id"], "state": "queued"})

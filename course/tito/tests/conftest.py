@@ -29,6 +29,8 @@ def work(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "1000")  # so that no sentence is wrapped
     monkeypatch.setattr("course.tito.terminal.MAX_WIDTH", 1000)
+    monkeypatch.setattr("course.tito.api.PATIENCE", 0.2)
+    monkeypatch.setattr("course.tito.api.PAUSES", (0.01,) * 3)
     monkeypatch.chdir(tmp_path)
     return folder
 

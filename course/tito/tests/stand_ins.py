@@ -28,6 +28,7 @@ class Service(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         self.got: list[tuple[str, str, dict]] = []
+        self.keys: list[str | None] = []  # of what was handed in
         self.asked: list[str] = []  # what was to be got
         self.answers: dict[str, dict] = {}  # by the end of the path
         self.states: list[dict] = []
@@ -41,6 +42,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append((self.path, self.headers["Authorization"], json.loads(body)))
+        self.server.keys.append(self.headers["Idempotency-Key"])
         digest = hashlib.sha256(body).hexdigest()
         receipt = {"id": "r1", "sha256": digest, "received_at": "2026-01-01T10:00:00Z"}
         answer = self.special() or receipt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -314,6 +315,29 @@ def test_service_that_is_down_costs_no_work(tito, monkeypatch):
     code, said = tito("submit", "counting")
     assert code == 1
     assert "Your work is safe" in said
+
+
+def test_submission_that_meets_a_service_being_replaced_is_tried_again_under_one_key(
+    tito, service, monkeypatch
+):
+    tries = []
+
+    def pause(_):
+        tries.append(service.error)
+        service.error = (502, b"") if len(tries) == 1 else None
+
+    service.error = (503, b"{}")
+    tito("start", "counting")
+    monkeypatch.setattr(time, "sleep", pause)
+    code, said = tito("submit", "counting", "--no-wait")
+    assert code == 0, said
+    assert said.count("Trying again") == 1
+    assert "It is safely stored." in said
+    assert len(service.keys) == 3
+    assert len(set(service.keys)) == 1
+    assert re.fullmatch("[0-9a-f]{32}", service.keys[0])
+    assert tito("submit", "counting", "--no-wait")[0] == 0
+    assert service.keys[-1] != service.keys[0], "what is handed in anew is another submission"
 
 
 def test_milestone_runs_on_the_students_own_package_and_is_handed_in(tito, work, service):
