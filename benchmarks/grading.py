@@ -122,6 +122,7 @@ def ours(folder: Path, course: Path, slug: str, notebooks: list[dict], image: st
         "TT_CGROUP_STUDENTS": "",
         "TT_SANDBOX_SECONDS": "60",
         "TT_SANDBOX_MEMORY": "1G",
+        "TT_SANDBOX_POOL": "1",
         "TT_GRADING_FOLDER": str(folder / "grading"),
         "TT_GATE_SOCKET": str(folder / "run" / "worker" / "gate.sock"),
         "TT_COURSE": str(course),

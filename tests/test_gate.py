@@ -52,6 +52,7 @@ class Gate:
             "TT_CGROUP_STUDENTS": "",
             "TT_SANDBOX_SECONDS": "20",
             "TT_SANDBOX_MEMORY": "128M",
+            "TT_SANDBOX_POOL": "0",
         }
         self.start()
 
@@ -370,6 +371,64 @@ def test_gate_that_is_stopped_ends_its_sandboxes(gate: Gate) -> None:
         gate.stop()
     assert not gate.containers("sandbox")
     gate.start()
+
+
+# Containers that wait
+
+
+@pytest.fixture
+def pooled(gate: Gate) -> Iterator[Gate]:
+    """The same gate with two containers ahead."""
+    gate.stop()
+    gate.environment["TT_SANDBOX_POOL"] = "2"
+    gate.start()
+    waiting(gate)
+    yield gate
+    gate.stop()
+    assert not gate.containers("sandbox"), "a gate that stops takes what waits with it"
+    gate.environment["TT_SANDBOX_POOL"] = "0"
+    gate.start()
+
+
+def waiting(gate: Gate) -> set[str]:
+    """The containers that wait, as soon as there are two."""
+    running = "--filter=status=running"
+    labels = [f"--filter=label=tinytorch.classroom={gate.name}", "--filter=label=tinytorch.role=sandbox"]
+
+    def two() -> set[str] | None:
+        found = set(run("docker", "ps", "-q", "--no-trunc", running, *labels).stdout.split())
+        return found if len(found) == 2 else None
+
+    return wait_for("two containers wait", two, 20)
+
+
+def test_waiting_container_serves_one_submission_with_every_limit(pooled: Gate) -> None:
+    for _ in range(2):
+        before = waiting(pooled)
+        time.sleep(1.2)  # longer than the submission may run: its time begins with it
+        answer = pooled.submit("echo mine > /tmp/mine; ls /tmp; cat /proc/self/cgroup", seconds=1)
+        assert (answer.headers["X-Exit"], answer.text.split()[0]) == ("ok", "mine")
+        (used,) = {id for id in before if id in answer.text} or {""}
+        assert used, "the submission did not run in a container that waited"
+        assert used not in waiting(pooled)
+    assert pooled.submit("while :; do :; done", seconds=1).headers["X-Exit"] == "timeout"
+    assert pooled.submit("x=x; while :; do x=$x$x; done", seconds=10).headers["X-Exit"] == "oom"
+    assert pooled.submit("yes", output=1000).headers["X-Exit"] == "output"
+    assert pooled.submit("ls /sys/class/net; ls /tmp").text == "lo\n"
+    assert len(waiting(pooled)) == 2
+
+
+def test_waiting_containers_that_somebody_killed_cost_no_submission(pooled: Gate) -> None:
+    run("docker", "kill", *waiting(pooled))
+    assert pooled.submit("echo hello").text == "hello\n"
+    waiting(pooled)
+
+
+def test_waiting_containers_of_a_gate_that_was_killed_are_gone_when_it_starts_again(pooled: Gate) -> None:
+    left = waiting(pooled)
+    pooled.stop(signal.SIGKILL)
+    pooled.start()
+    assert not left & waiting(pooled)
 
 
 def test_uids_survive_a_restart_of_the_gate(gate: Gate) -> None:

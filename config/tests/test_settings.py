@@ -482,6 +482,7 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
         "TT_SELF_REGISTRATION": "true",
         "TT_SUBMISSION_MAX_BYTES": "10485760",
         "TT_SANDBOX_MEMORY": "1G",
+        "TT_SANDBOX_POOL": "1",
         "TT_CEILING_CPUS": "8.0",
     }
     assert {key: values[key] for key in expected} == expected

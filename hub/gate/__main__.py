@@ -17,6 +17,7 @@ from hub.gate import sandbox
 from hub.gate.engine import Engine
 from hub.gate.homes import Homes
 from hub.gate.hub_socket import HubSocket
+from hub.gate.pool import Pool
 from hub.gate.settings import Settings, SettingsError
 from hub.gate.strict import Refused
 from hub.gate.worker_socket import WorkerSocket
@@ -50,9 +51,10 @@ async def serve(settings: Settings, engine_socket: Path, run: Path, srv: Path) -
         engine = await stack.enter_async_context(Engine(engine_socket))
         homes = stack.enter_context(contextlib.closing(Homes(srv)))
         await sandbox.remove_leftovers(engine, settings)
+        pool = await stack.enter_async_context(Pool(engine, settings))
         for app, folder, uid in (
             (HubSocket(settings, engine, homes).app(), "hub", HUB),
-            (WorkerSocket(settings, engine).app(), "worker", WORKER),
+            (WorkerSocket(settings, engine, pool).app(), "worker", WORKER),
         ):
             # Cancelled when the caller hangs up: a sandbox whose worker died is ended at once.
             runner = web.AppRunner(

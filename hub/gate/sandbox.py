@@ -74,38 +74,69 @@ def sandbox_container(settings: Settings, memory: int) -> dict[str, Any]:
     }
 
 
-async def run(engine: Engine, settings: Settings, stdin: bytes, limits: Limits) -> tuple[Exit, bytearray]:
-    """Run a submission; returns how it ended and what it wrote.
+@dataclass(frozen=True)
+class Started:
+    """A container that runs, and waits for the one submission that it is there for."""
 
-    Args:
-        stdin: what the container reads.
-        limits: `output` bytes of what it writes are returned, and it is killed when it writes more.
+    engine: Engine
+    path: str  # in the engine's API
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
 
-    Raises:
-        EngineDown: nothing is known about the submission; it may be run again.
-    """
-    output = bytearray()
-    async with (
-        _container(engine, sandbox_container(settings, limits.memory)) as path,
-        _attached(engine, path) as (reader, writer),  # before it starts, so that no byte is missed
-    ):
-        _done(await engine.call("POST", f"{path}/start"))
-        feeding = asyncio.create_task(_feed(writer, stdin))
+    @property
+    def lost(self) -> bool:
+        """Whether the container, or the way to it, has ended before it was given anything."""
+        return self.reader.at_eof() or self.reader.exception() is not None
+
+    async def run(self, stdin: bytes, limits: Limits) -> tuple[Exit, bytearray]:
+        """Run a submission; returns how it ended and what it wrote. Its time begins now.
+
+        Args:
+            stdin: what the container reads.
+            limits: `output` bytes of what it writes are returned. When it writes more, or its seconds are
+                over, its end is the caller's who leaves `started`.
+
+        Raises:
+            EngineDown: nothing is known about the submission; it may be run again.
+        """
+        output = bytearray()
+        feeding = asyncio.create_task(_feed(self.writer, stdin))
         try:
             async with asyncio.timeout(limits.seconds):
-                await _collect(reader, output, limits.output)
+                await _collect(self.reader, output, limits.output)
                 if len(output) > limits.output:
                     del output[limits.output :]
                     return Exit.OUTPUT, output
-                ended = _done(await engine.call("POST", f"{path}/wait", patience=PATIENCE + limits.seconds))
+                patience = PATIENCE + limits.seconds
+                ended = _done(await self.engine.call("POST", f"{self.path}/wait", patience=patience))
         except TimeoutError:
             return Exit.TIMEOUT, output
         finally:
             feeding.cancel()
-    status = ended.json()["StatusCode"]
-    if status == KILLED:  # not by us; and from inside nobody can kill a container's first process
-        return Exit.OOM, output
-    return (Exit.FAILED if status else Exit.OK), output
+        status = ended.json()["StatusCode"]
+        if status == KILLED:  # not by us; and from inside nobody can kill a container's first process
+            return Exit.OOM, output
+        return (Exit.FAILED if status else Exit.OK), output
+
+
+@asynccontextmanager
+async def started(engine: Engine, settings: Settings, memory: int) -> AsyncIterator[Started]:
+    """A new container with so many bytes of memory, running; it is gone afterwards, whatever happened.
+
+    Raises:
+        EngineDown: there is none.
+    """
+    async with (
+        _container(engine, sandbox_container(settings, memory)) as path,
+        _attached(engine, path) as (reader, writer),  # before it starts, so that no byte is missed
+    ):
+        _done(await engine.call("POST", f"{path}/start"))
+        yield Started(engine, path, reader, writer)
+
+
+async def image(engine: Engine, settings: Settings) -> str:
+    """The id of the image that submissions run in at this moment."""
+    return str(_done(await engine.call("GET", f"/images/{settings.sandbox_image}/json")).json()["Id"])
 
 
 async def remove_leftovers(engine: Engine, settings: Settings) -> None:

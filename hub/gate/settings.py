@@ -30,6 +30,7 @@ class Settings:
     cgroup_parent: str  # empty: the engine's own default
     sandbox_seconds: float
     sandbox_memory: int
+    sandbox_pool: int  # containers that wait for a submission
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "Settings":
@@ -56,6 +57,7 @@ class Settings:
             cgroup_parent=read("TT_CGROUP_STUDENTS", str, "the cgroup that holds all students, or nothing"),
             sandbox_seconds=read("TT_SANDBOX_SECONDS", _positive(float), "a number of seconds such as 60"),
             sandbox_memory=read("TT_SANDBOX_MEMORY", as_bytes, "an amount such as 1G"),
+            sandbox_pool=read("TT_SANDBOX_POOL", _count, "a number of waiting sandboxes such as 1, or 0"),
         )
 
 
@@ -81,6 +83,12 @@ def _network(text: str) -> str:
     if text in ("host", "none", "bridge", "default"):
         raise ValueError(text)
     return _matching(r"[a-zA-Z0-9][\w.-]*")(text)
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,2}", text, re.ASCII):
+        raise ValueError(text)
+    return int(text)
 
 
 def _positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from hub.gate import sandbox, strict
 from hub.gate.engine import Engine
+from hub.gate.pool import Pool
 from hub.gate.settings import Settings
 from hub.gate.strict import Refused
 
@@ -21,9 +22,10 @@ Number = TypeVar("Number", int, float)
 class WorkerSocket:
     """Answers what comes over the worker's socket."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(self, settings: Settings, engine: Engine, pool: Pool) -> None:
         self.settings = settings
         self.engine = engine
+        self.pool = pool
         self.places = asyncio.Semaphore(MOST_AT_ONCE)
 
     def app(self) -> web.Application:
@@ -45,7 +47,9 @@ class WorkerSocket:
             output=_within("output", given.get("output"), 0, LARGEST_OUTPUT),
         )
         async with self.places:
-            ended, output = await sandbox.run(self.engine, self.settings, await request.read(), limits)
+            task = await request.read()
+            async with self.pool.sandbox(limits.memory) as container:
+                ended, output = await container.run(task, limits)
         return web.Response(
             body=output, content_type="application/octet-stream", headers={"X-Exit": ended.value}
         )

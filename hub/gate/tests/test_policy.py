@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "TT_CGROUP_STUDENTS": "/tinytorch/students",
     "TT_SANDBOX_SECONDS": "60",
     "TT_SANDBOX_MEMORY": "1G",
+    "TT_SANDBOX_POOL": "0",
 }
 SETTINGS = Settings.from_environment(ENVIRONMENT)
 ADA = Student("ada", "ada", 20_000)

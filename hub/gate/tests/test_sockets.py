@@ -12,6 +12,7 @@ from hub.gate import sandbox
 from hub.gate.engine import Engine, EngineDown
 from hub.gate.homes import Homes
 from hub.gate.hub_socket import LARGEST_BODY, HubSocket
+from hub.gate.pool import Pool
 from hub.gate.settings import Settings
 from hub.gate.tests.test_policy import ENVIRONMENT
 from hub.gate.worker_socket import WorkerSocket
@@ -43,7 +44,8 @@ async def hub(tmp_path: Path) -> AsyncIterator[TestClient[web.Request, web.Appli
 async def worker(tmp_path: Path) -> AsyncIterator[TestClient[web.Request, web.Application]]:
     async with (
         Engine(tmp_path / "no.sock") as engine,
-        calling(WorkerSocket(SETTINGS, engine).app()) as client,
+        Pool(engine, SETTINGS) as pool,
+        calling(WorkerSocket(SETTINGS, engine, pool).app()) as client,
     ):
         yield client
 
@@ -88,7 +90,8 @@ async def test_worker_hears_that_the_engine_is_away_and_may_try_again(
 
 async def test_submission_is_unknown_and_removed_when_the_engine_hangs_up(hanging_up: Engine) -> None:
     with pytest.raises(EngineDown):
-        await sandbox.run(hanging_up, SETTINGS, b"", sandbox.Limits(seconds=5, memory=2**26, output=100))
+        async with sandbox.started(hanging_up, SETTINGS, memory=2**26):
+            pass
 
 
 async def test_hub_hears_that_the_engine_is_away(hub: TestClient[web.Request, web.Application]) -> None:
