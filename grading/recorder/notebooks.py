@@ -1,8 +1,8 @@
 """What formgrader shows of a module: each student's counted notebook, in nbgrader's course folder.
 
-The official cells, with the student's own text in exercises and questions, the rubric beside each question, and
-nothing that could run: what a student's cells had printed is left out. The folder is shared with formgrader,
-which this process does not trust: no link in it is followed.
+The official cells, with the student's own text in exercises and questions, the rubric beside each question,
+and nothing that could run: what a student's cells had printed is left out. The folder is shared with
+formgrader, which this process does not trust: no link in it is followed.
 """
 
 from __future__ import annotations
@@ -108,9 +108,7 @@ def _own(official: Notebook, notebook: object) -> list[dict[str, Any]]:
     own = [each for each in cells(notebook, *KINDS) if not each.id and each.source.strip() not in given]
     if not own:
         return []
-    title = (
-        "## The student's own cells\n\nExperiments, or cells that have lost their ids: nothing of the course."
-    )
+    title = "## The student's own cells\n\nExperiments, or cells that have lost their ids."
     listed = [Cell("", "", title, "markdown"), *own[:MOST_OWN]]
     if len(own) > MOST_OWN:
         listed.append(Cell("", "", f"[{len(own) - MOST_OWN} more cells are not shown]", "markdown"))
