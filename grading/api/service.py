@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import sqlalchemy as sa
 
 from course.manifest import Manifest
+from grading.api.waiting import Waiting
 from grading.calendar import CalendarKeeper
 from grading.metrics import ApiMetrics
 from grading.queue import Queue
@@ -25,3 +27,8 @@ class Service:
     store: Store
     metrics: ApiMetrics
     calendar: CalendarKeeper
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        """Who waits for a mark."""
+        return Waiting(self.engine)

@@ -290,6 +290,17 @@ def test_interrupted_wait_loses_nothing(tito, service, monkeypatch):
     assert "Your submission is safe. See the mark with: tito mark counting" in said
 
 
+def test_mark_is_waited_for_while_the_service_is_being_replaced(tito, service, monkeypatch):
+    def pause(_):
+        service.error = (503, b"{}") if len(service.asked) == 1 else None
+
+    monkeypatch.setattr(time, "sleep", pause)
+    service.states = [state("queued"), GRADED]
+    tito("start", "counting")
+    assert "counting: 2 of 3 points." in tito("submit", "counting")[1]
+    assert service.asked == ["submissions/r1?wait=20"] * 3
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
