@@ -127,7 +127,7 @@ def answers(official: Notebook, student: object) -> dict[str, str]:
     for cell in cells(official, "markdown"):
         if cell.role == "question":
             as_it_came = {_letters(cell.source), _letters(cell.source.replace(ANSWER, "")), ""}
-            written = [each.source.strip() for each in theirs if each.id == cell.id]
+            written = dict.fromkeys(each.source.strip() for each in theirs if each.id == cell.id)
             found[cell.id] = "\n\n".join(text for text in written if _letters(text) not in as_it_came)
     return found
 

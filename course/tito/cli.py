@@ -53,6 +53,12 @@ def _start(where: Places, given: argparse.Namespace) -> int:
     return start(where, _slug(where, given.module), given.fresh)
 
 
+def _update(where: Places, given: argparse.Namespace) -> int:
+    from course.tito.update import update
+
+    return update(where, _slug(where, given.module))
+
+
 def _test(where: Places, given: argparse.Namespace) -> int:
     from course.tito.testing import test
 
@@ -160,6 +166,8 @@ def _parser() -> argparse.ArgumentParser:
     starting.add_argument(
         "--fresh", action="store_true", help="begin anew; your work is kept under another name"
     )
+    updating = add("update", _update, "get the course's corrections of what you have begun; your work stays")
+    updating.add_argument("module", nargs="?", help=f"{WHICH}; default: all that you have begun")
     add("test", _test, "run a module's checks on your code").add_argument("module", help=WHICH)
     hinting = add("hint", _hint, "the next hint; it is noted, and costs no points")
     hinting.add_argument("name", nargs="?", help=f"an exercise, or a module: {WHICH}; default: where you are")

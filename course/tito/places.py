@@ -175,13 +175,15 @@ def keep_former(path: Path) -> Path | None:
     """Put a file of the student's out of the way, under another name; that name."""
     if not path.exists():
         return None
-    kept = next(
-        free
-        for number in range(1, 10_000)
-        if not (free := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists()
-    )
+    kept = free_name(path)
     path.rename(kept)
     return kept
+
+
+def free_name(path: Path) -> Path:
+    """A name beside a file under which it can be kept: tensor.1.ipynb."""
+    names = (path.with_name(f"{path.stem}.{number}{path.suffix}") for number in range(1, 10_000))
+    return next(name for name in names if not name.exists())
 
 
 def write(path: Path, content: bytes) -> None:

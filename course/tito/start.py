@@ -9,6 +9,7 @@ from course.tito import TitoError, places
 from course.tito.places import Places
 from course.tito.status import next_module
 from course.tito.terminal import say
+from course.tito.update import remember_start
 
 WELCOME = """\
 # Your course
@@ -23,6 +24,7 @@ In a terminal (File > New > Terminal):
     tito hint tensor     a hint, if you are stuck
     tito export tensor   put your code into your tinytorch
     tito submit tensor   hand it in and see the mark
+    tito update          get the course's corrections; what you wrote stays
     tito checkpoint      what your framework can do by now
 
 The same in a notebook: `%tito status`. A module's number does as well as its name.
@@ -43,7 +45,8 @@ def start(where: Places, slug: str | None, fresh: bool) -> int:
     _refuse_closed(slug, calendar.module(slug))
     places.read_official(where, slug)  # says so where it is missing
     prepare(where)
-    _copy(where.official_notebook(slug), where.notebook(slug), fresh)
+    if _copy(where.official_notebook(slug), where.notebook(slug), fresh):
+        remember_start(where, slug)
     missing = [need for need in module.requires if not (where.package / f"{need}.py").is_file()]
     if missing:
         say(f"It uses {', '.join(missing)}, which you have not exported yet: tito export {missing[0]}")
@@ -78,11 +81,12 @@ def milestone_script(where: Places, slug: str, fresh: bool = False) -> Path:
     return path
 
 
-def _copy(official: Path, path: Path, fresh: bool) -> None:
+def _copy(official: Path, path: Path, fresh: bool) -> bool:
     if path.exists() and not fresh:
         say(f"{path.name} is there already and stays as it is.")
-        return
+        return False
     if kept := places.keep_former(path):
         say(f"Kept your former work as {kept.name}.")
     places.write(path, official.read_bytes())
     say(f"{path.name} is ready in {path.parent}.")
+    return True

@@ -13,6 +13,7 @@ from course.restored import is_restored
 from course.tito import TitoError, places
 from course.tito.places import Places
 from course.tito.terminal import number, paint, say
+from course.tito.update import outdated
 
 Marks = dict[str, Any]
 
@@ -44,6 +45,8 @@ def status(where: Places) -> int:
     say()
     for line in _next(where, course, calendar, marks, moment):
         say(line)
+    for slug in (slug for slug in course.modules if outdated(where, slug)):
+        say(f"The course has corrected {slug}.ipynb; what you wrote stays: tito update {slug}")
     return 0
 
 

@@ -299,7 +299,7 @@ def test_hint_when_everything_is_done_asks_for_the_exercise(tito, work):
 
 def test_damaged_memory_of_hints_begins_anew(tito, work):
     tito("start", "counting")
-    (work / ".tito").mkdir()
+    (work / ".tito").mkdir(exist_ok=True)
     (work / ".tito/hints.json").write_text('{"shown": 7}')
     assert "hint 1 of 2" in tito("hint")[1]
 
