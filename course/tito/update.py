@@ -2,7 +2,7 @@
 
 Given cells are replaced; exercises, answers, guesses and the student's own cells stay, each behind the cell
 that it stood behind. What the student started from is kept in `.tito/started/`: so what they changed can be
-told from what the course changed. The former notebook is kept under another name, and the difference is shown.
+told from what the course changed. The former notebook is kept under another name; the difference is shown.
 """
 
 from __future__ import annotations
