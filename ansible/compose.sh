@@ -12,4 +12,4 @@ root=
 $root test -f "$state/classroom.env" || { echo "$state holds no classroom. Run \`make deploy\` first." >&2; exit 1; }
 $root docker version > /dev/null 2>&1 || { echo "The Docker engine does not answer. \`make up\` starts it, and the classroom with it." >&2; exit 1; }
 exec $root docker compose --project-name "$name" --file "$here/docker-compose.yml" --env-file "$state/classroom.env" \
-  --env-file "$state/secrets/secrets.env" --profile monitoring "$@"
+  --env-file "$state/secrets/secrets.env" --profile monitoring --profile postgresql "$@"

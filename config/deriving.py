@@ -122,7 +122,8 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_CONCURRENT_SPAWNS": hub["concurrent_spawns"],
         "TT_TRACK": settings["course"]["track"],
         "TT_DATASETS": "/srv/datasets",
-        "TT_DATABASE_URL": "sqlite:////srv/grading/grading.db",
+        # Its addresses hold passwords, and are put together in docker-compose.yml.
+        "TT_POSTGRESQL": "yes" if grading["database"] == "postgresql" else "",
         "TT_SUBMISSION_MAX_BYTES": parse_size(grading["submission_max"]),
         "TT_SANDBOX_SECONDS": grading["sandbox_seconds"],
         "TT_SANDBOX_MEMORY": format_size(parse_size(grading["sandbox_memory"])),

@@ -496,6 +496,11 @@ def test_everything_docker_compose_asks_for_is_derived_or_a_secret(tmp_path: Pat
     assert asked - secrets - set(environment(tmp_path)) == set()
 
 
+@pytest.mark.parametrize(("database", "expected"), [("sqlite", ""), ("postgresql", "yes")])
+def test_database_is_one_setting(tmp_path: Path, database: str, expected: str) -> None:
+    assert environment(tmp_path, f"grading:\n  database: {database}\n")["TT_POSTGRESQL"] == expected
+
+
 def test_no_value_can_end_its_quotes_in_the_environment_file(tmp_path: Path) -> None:
     values = environment(tmp_path, "classroom:\n  title: Prof. O'Hara's class\n")
     assert values["TT_TITLE"] == "Prof. O\u2019Hara\u2019s class"

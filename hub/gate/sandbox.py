@@ -61,6 +61,7 @@ def sandbox_container(settings: Settings, memory: int) -> dict[str, Any]:
             "OomScoreAdj": 1000,  # when the host itself runs short, taking a student's server down first
             "CpuPeriod": policy.PERIOD,
             "CpuQuota": policy.PERIOD,  # one CPU: slowing down the submissions beside it
+            "CpuShares": 256,  # a full queue slowing down students' servers, which have 1024
             "CgroupParent": settings.cgroup_parent,  # many submissions at once against the whole machine
             "IpcMode": "none",  # leaving something in /dev/shm outside the count of files
             "Tmpfs": {"/tmp": "size=64m,nr_inodes=4096,mode=1777,noexec,nosuid,nodev"},  # noqa: S108 - filling the disk
