@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from typing import Any
 
+from course.calendar.checking import ASSIGNMENT
 from course.manifest import Manifest
 
 CELL_TYPES = ("code", "markdown", "raw")
@@ -19,6 +21,9 @@ MAX_NESTED = 100  # what nests deeper than Python recurses would be readable her
 FILE = re.compile(r"(?:[A-Za-z0-9_]+/){0,4}[A-Za-z0-9_]+\.py")
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+MAX_DEPTH = 8  # folders in folders
+MAX_PATH = 200  # characters
+MAX_NAME = 255  # bytes of one part of a path: what a file system takes
 
 
 class Refused(ValueError):  # noqa: N818  # says what happens
@@ -43,8 +48,28 @@ def check_slug(manifest: Manifest, kind: str, slug: str) -> None:
         raise Refused(f"The {kind} '{slug}' is not available yet, so it cannot be handed in.")
 
 
+def check_assignment(manifest: Manifest, name: str) -> None:
+    """Refuse what an instructor's own assignment cannot be called.
+
+    Raises:
+        Refused: it is no name, or the course's own.
+    """
+    if name in manifest.modules:
+        raise Refused(f"'{name}' is a module of the course: students get it when the calendar opens it.")
+    if name.startswith("milestone-") and name.removeprefix("milestone-") in manifest.milestones:
+        raise Refused(f"'{name}' is what a milestone of the course is called. Choose another name.")
+    if not ASSIGNMENT.fullmatch(name):
+        raise Refused(
+            "An assignment's name must be at most 64 letters, digits, spaces, '.', '_' and '-', and neither "
+            "begin nor end with a space or '.'."
+        )
+
+
 def check(kind: str, slug: str, body: bytes) -> None:
     """Check a submission's bytes. Slow for large ones: call it outside the event loop.
+
+    Args:
+        kind: 'module', 'milestone', or 'assignment': files for nbgrader's exchange, in either direction.
 
     Raises:
         Refused: it is not in the wire format.
@@ -58,6 +83,8 @@ def check(kind: str, slug: str, body: bytes) -> None:
     _nesting(content)
     if kind == "module":
         _notebook(content.get("notebook"), slug)
+    elif kind == "assignment":
+        _contents(content.get("files"))
     else:
         _files(content.get("files"))
         _weights(content.get("weights"))
@@ -114,3 +141,38 @@ def _weights(weights: Any) -> None:
             raise Refused("A weight's name must be 1 to 64 letters, digits, '_', '.' or '-'.")
         if not isinstance(text, str) or len(text) % 4 or not BASE64.fullmatch(text):
             raise Refused(f"The weight '{name}' is no array in base64. Hand in with `tito submit`.")
+
+
+def _contents(files: Any) -> None:
+    """Files of any kind, which others will write to their disks: nothing may come to lie anywhere else."""
+    if not isinstance(files, dict) or not files or len(files) > MAX_FILES:
+        raise Refused(f"'files' must hold 1 to {MAX_FILES} files, each with its content in base64.")
+    taken: dict[str, str] = {}
+    for path, text in files.items():
+        if fault := _fault(path):
+            shown = "".join(each if each.isprintable() else "?" for each in path[:64])
+            raise Refused(f"The file '{shown}' cannot be taken: {fault}. Rename it, or leave it out.")
+        if not isinstance(text, str) or len(text) % 4 or not BASE64.fullmatch(text):
+            raise Refused(f"The content of the file '{path}' is not in base64.")
+        parts = path.split("/")
+        for end in range(1, len(parts) + 1):
+            # One letter's case, or one way to write an umlaut, is no difference on many disks.
+            here = "/".join(parts[:end])
+            folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", here).casefold())
+            what = here if end < len(parts) else f"{here}\0"  # a folder may hold many files, a file is one
+            if taken.setdefault(folded, what) != what:
+                raise Refused(f"The file '{path}' and another one have the same name, but for its spelling.")
+
+
+def _fault(path: str) -> str | None:
+    """Why a path is not taken, for a sentence; None if it is."""
+    parts = path.split("/")
+    if len(path) > MAX_PATH or len(parts) > MAX_DEPTH:
+        return f"its path is longer than {MAX_PATH} characters, or deeper than {MAX_DEPTH} folders"
+    if "\\" in path or not path.isprintable():
+        return "its name holds a backslash or what cannot be printed"
+    if any(not part or part.startswith(".") or part != part.strip() for part in parts):
+        return "a part of its path is empty, begins with a dot, or begins or ends with a space"
+    if any(len(part.encode()) > MAX_NAME for part in parts):
+        return f"a part of its path is longer than {MAX_NAME} bytes"
+    return None

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from grading.database import results, submissions
 from grading.leases import LEASE_SECONDS, MAX_ATTEMPTS, Leases
-from grading.results import Result
+from grading.results import Attempt, Result
 
 GIVEN_UP = (
     "This submission could not be marked: the grader stopped several times while it ran. Your work is kept; "
@@ -57,7 +57,8 @@ class Queue:
     def add(self, id: str, student: str, kind: str, slug: str, sha256: str, size: int) -> Submission:
         """Put a submission in; when this returns, it is in the database for good."""
         submission = Submission(id, student, kind, slug, sha256, size, self.clock(), secrets.randbits(62))
-        values = {**vars(submission), "state": "queued", "attempts": 0, "not_before": 0.0}
+        state = "kept" if kind == "assignment" else "queued"  # what nbgrader marks waits for nobody here
+        values = {**vars(submission), "state": state, "attempts": 0, "not_before": 0.0}
         with self.engine.begin() as connection:
             connection.execute(submissions.insert().values(values))
         return submission
@@ -129,6 +130,8 @@ class Queue:
         with self.engine.begin() as connection:
             self.leases.end(connection, lease.submission.id, lease.token, state)
             connection.execute(results.insert().values(row))
+            if result.attempt is not None:
+                connection.execute(attempts.insert().values(of_attempt(lease.submission.id, result.attempt)))
 
 
 def row_of(result: Result) -> dict[str, Any]:
@@ -141,6 +144,11 @@ def row_of(result: Result) -> dict[str, Any]:
         "notes": result.notes,
         "seconds": result.seconds,
     }
+
+
+def of_attempt(submission: str, attempt: Attempt) -> dict[str, Any]:
+    """A milestone's attempt as a row of the table `attempts`."""
+    return {"submission": submission, **asdict(attempt)}
 
 
 def submission_of(row: sa.RowMapping) -> Submission:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from grading import bodies, marks
 from grading.api.handlers import Answer, ApiHandler
 from grading.api.receiving import CHECKING, ReceivingHandler, not_kept
+from grading.exchange import MOST_A_DAY, NO_ASSIGNMENT, Exchange
 from grading.queue import Submission
 from grading.store import IDENTIFIER, Upload
 
@@ -34,15 +35,13 @@ class SubmitHandler(ReceivingHandler):
     Who sends a key and does not get the receipt sends the same once more: it is stored once.
     """
 
-    too_large = (
-        "Clear the notebook's outputs (Edit, Clear Outputs of All Cells), save it, and hand in again."
-    )
+    too_large = "Clear the notebook's outputs (Edit, Clear Outputs of All Cells), save it, and hand in again."
 
     async def expect(self, kind: str, slug: str) -> str:  # type: ignore[override]  # its own address
         """The submission's id: the key, if the client sends one."""
         try:
             if kind == "assignment":
-                await self._check_released(slug)
+                await in_thread(self._check_assignment, slug)
             else:
                 bodies.check_slug(self.service.manifest, kind, slug)
         except bodies.Unknown as error:
@@ -58,6 +57,14 @@ class SubmitHandler(ReceivingHandler):
         if not again:
             await self._limit()
         return key
+
+    def _check_assignment(self, name: str) -> None:
+        """An instructor's own assignment can be handed in by whoever can fetch it."""
+        exchange = Exchange(self.service.engine, self.service.store)
+        if not exchange.is_open(name, self.service.calendar.current(), self.user["name"]):
+            raise bodies.Unknown(NO_ASSIGNMENT.format(name=name[:64]))
+        if exchange.today(self.user["name"], name) >= MOST_A_DAY:
+            raise Answer(429, f"You have handed '{name}' in {MOST_A_DAY} times today. Go on tomorrow.")
 
     async def _limit(self) -> None:
         """Refuse what is one too many. What was taken in already never is."""
