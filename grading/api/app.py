@@ -20,6 +20,7 @@ from grading.api import (
     milestones,
     openapi,
     pages,
+    people,
     regrades,
     submissions,
 )
@@ -32,6 +33,7 @@ ANSWERED_BY = (
     health,
     submissions,
     assistance,
+    people,
     exceptions,
     regrades,
     milestones,

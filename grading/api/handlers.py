@@ -75,6 +75,8 @@ class ApiHandler(Handler):
     """JSON in, JSON out; recognised by a hub token in the Authorization header, never by a cookie."""
 
     user: dict[str, Any]
+    kind = "user"  # who may ask: a person, or a service of the hub
+    only = "Only a person can hand in and see marks."
 
     async def identify(self) -> dict[str, Any]:
         """Who asks.
@@ -92,8 +94,8 @@ class ApiHandler(Handler):
             raise Answer(503, HUB_AWAY) from None
         if not user:
             raise Answer(401, "The hub does not know this token. Stop your server and start it again.")
-        if user.get("kind", "user") != "user":
-            raise Answer(403, "Only a person can hand in and see marks.")
+        if user.get("kind", "user") != self.kind:
+            raise Answer(403, self.only)
         if auth.access_scopes and not auth.check_scopes(auth.access_scopes, user):
             raise Answer(403, "This token may not be used for grading. Stop your server and start it again.")
         return dict(user)

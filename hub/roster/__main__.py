@@ -9,6 +9,7 @@ from pathlib import Path
 from hub.accounts.store import PATH, Store
 from hub.roster import reading
 from hub.roster.applying import apply
+from hub.roster.grading_api import Grading, GradingError
 from hub.roster.hub_api import Hub, HubError
 
 MOST_FAULTS = 20
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     apply_command.add_argument("--store", type=Path, default=PATH, help="the accounts' file (%(default)s)")
     apply_command.add_argument("--hub", default=_hub_api(), help="the hub's REST API (%(default)s)")
+    apply_command.add_argument("--grading", default=_grading_api(), help="the grading API (%(default)s)")
     asked = parser.parse_args(arguments)
 
     token = os.environ.get("TT_ROSTER_TOKEN")
@@ -44,11 +46,19 @@ def main(arguments: list[str] | None = None) -> int:
     print(outcome.sentence)
     if outcome.added or outcome.taken_over:
         print(f"One-time passwords: {asked.passwords}")
+    try:
+        Grading(asked.grading, token).tell(people)
+    except GradingError as error:
+        return _sorry(f"The roster is applied, but grading was not told: {error} Apply it again later.")
     return 0
 
 
 def _hub_api() -> str:
     return f"http://127.0.0.1:8081{os.environ.get('TT_BASE_PATH', '/')}hub/api"
+
+
+def _grading_api() -> str:
+    return f"http://api:8300{os.environ.get('TT_BASE_PATH', '/')}services/grading/api"
 
 
 def _sorry(*sentences: str) -> int:

@@ -9,7 +9,7 @@ from hub.accounts import names
 
 COLUMNS = ("name", "id", "email", "section", "role")
 NEEDED = ("name", "id")
-ROLES = ("student", "assistant", "instructor")
+ROLES = ("student", "assistant", "grader", "instructor")
 LONGEST = 200  # characters of a cell
 LARGEST = 5 * 2**20  # bytes of a file: some 50,000 people
 ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
@@ -32,6 +32,7 @@ class Person:
     email: str
     section: str
     role: str
+    number: str  # the id as the campus writes it
 
     @property
     def groups(self) -> set[str]:
@@ -145,6 +146,7 @@ def _person(row: dict[str, str]) -> Person:
         email=names.display(row.get("email", "")),
         section=names.display(row.get("section", "")),
         role=names.normalise(row.get("role", "")) or "student",
+        number=names.display(row["id"]),
     )
 
 

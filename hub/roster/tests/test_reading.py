@@ -17,13 +17,13 @@ def test_a_roster_as_a_spreadsheet_saves_it() -> None:
         "Prof;prof;;;Instructor\r\n"
     )
     assert read(text.encode()) == [
-        Person("s-1", 'O\'Brien; "Al"', "al@example.edu", "Übung 1", "student"),
-        Person("prof", "Prof", "", "", "instructor"),
+        Person("s-1", 'O\'Brien; "Al"', "al@example.edu", "Übung 1", "student", "S-1"),
+        Person("prof", "Prof", "", "", "instructor", "prof"),
     ]
 
 
 def test_columns_may_stand_in_any_order_and_others_are_left_alone() -> None:
-    assert read(b"id,grade,name\ns1,1.3,Mia\n") == [Person("s1", "Mia", "", "", "student")]
+    assert read(b"id,grade,name\ns1,1.3,Mia\n") == [Person("s1", "Mia", "", "", "student", "s1")]
 
 
 def test_groups_are_the_role_and_the_section() -> None:
@@ -42,7 +42,7 @@ def test_groups_are_the_role_and_the_section() -> None:
         ("Mia,s2,nope,,", "line 3, column email: 'nope' is no address."),
         (
             "Mia,s2,,,boss",
-            "line 3, column role: 'boss' is no role. Write student or assistant or instructor.",
+            "line 3, column role: 'boss' is no role. Write student or assistant or grader or instructor.",
         ),
         ("Mia,S1\u200f,,,", "line 3, column id: 's1' is on line 2 already."),
         ("Mia,classroom-probe,,,", "line 3, column id: 'classroom-probe' belongs to the classroom itself."),
