@@ -33,7 +33,7 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
-    run = {"module": run_module, "milestone": run_milestone}[task["task"]]
+    run = {"module": run_module, "milestone": run_milestone, "notebook": run_cells}[task["task"]]
     run(task, out)
 
 
@@ -60,9 +60,17 @@ def run_milestone(task: Task, out: int) -> None:
     sources = Sources(task["files"], own=task["files"])
     sources.install()
     budget = forks.Budget(task["seconds"], time.monotonic() + task["seconds"], task["memory"])
-    for outcome in forks.run([partial(predict, task)], budget, sources):
-        send(out, "predictions", outcome)
+    questions = [partial(predict, task, part) for part in task["inputs"]]
+    for part, outcome in zip(task["inputs"], forks.run(questions, budget, sources), strict=True):
+        send(out, part, outcome)
     frames.write(out, frames.frame({"end": True, "problems": []}))
+
+
+def run_cells(task: Task, out: int) -> None:
+    """Run the cells of an instructor's own notebook."""
+    from grading.sandbox.notebook import run_notebook  # most tasks are not this one
+
+    run_notebook(task, out)
 
 
 def ask(probe: Probe, seed: int) -> object:

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 
-def predict(task: dict[str, Any]) -> object:
-    """Call the student's entry function and return what it predicts.
+def predict(task: dict[str, Any], part: str) -> object:
+    """Call the student's entry function and return what it predicts for a part of the inputs.
 
     The task's `entry` is 'module:function'; the function gets the inputs and the weights that the student
     handed in: a dict of arrays.
     """
     module_name, _, function_name = task["entry"].partition(":")
     function = getattr(importlib.import_module(module_name), function_name)
-    return function(array(task["inputs"]), {name: array(text) for name, text in task["weights"].items()})
+    return function(
+        array(task["inputs"][part]), {name: array(text) for name, text in task["weights"].items()}
+    )
 
 
 def array(text: str) -> np.ndarray[Any, Any]:

@@ -26,7 +26,7 @@ from grading.store import Store
 from grading.worker.jobs import DONE_BY
 from grading.worker.kinds import GRADED_BY
 
-POLL_SECONDS = 0.3
+POLL_SECONDS = 0.1  # an idle look takes no write lock; a student waits for it
 BACK_OFF_SECONDS = 5.0
 COURSE_AT_FAULT = (
     "This submission could not be marked, because the course itself has a fault here. It is not your "
