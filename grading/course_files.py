@@ -25,7 +25,7 @@ from grading.settings import Settings
 
 PACKAGE = "tinytorch"
 Array = np.ndarray[Any, Any]
-Hidden = Callable[[np.random.Generator], tuple[Array, Array]]
+Hidden = Callable[[np.random.Generator, int], tuple[Array, Array]]
 Untrained = Callable[[dict[str, Any]], dict[str, Array]]  # of the solved script's names
 MAX_WEIGHTS = 4 * 1024 * 1024  # bytes; a million parameters
 
@@ -51,7 +51,7 @@ class MilestoneFiles:
 
     Attributes:
         entry: 'module:function' of the student's, called with inputs and weights.
-        hidden: makes inputs and labels of a generator: fresh for each attempt.
+        hidden: makes inputs and labels of a generator and one half of the data (0 or 1).
         score: rates predictions against labels, 0 to 1.
         max_weights: bytes of weights that may come in: a network fits, remembered images do not.
         pace: the run may take so many times as long as the solved script; None: time does not count.
@@ -145,9 +145,9 @@ class CourseFiles:
 def _needing_data(hidden: Hidden) -> Hidden:
     """A milestone's `hidden`; a data set that the classroom does not have is the course's fault."""
 
-    def made(rng: np.random.Generator) -> tuple[Array, Array]:
+    def made(rng: np.random.Generator, half: int) -> tuple[Array, Array]:
         try:
-            return hidden(rng)
+            return hidden(rng, half)
         except DatasetError as error:
             raise CourseFault(str(error)) from error
 

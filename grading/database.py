@@ -7,14 +7,15 @@ read.
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import time
 
 import sqlalchemy as sa
 
 BUSY_SECONDS = 20
-STARTING_ATTEMPTS = 20
+STARTING_SECONDS = 60  # after a reboot the parts start together, and a server takes a while
 
+log = logging.getLogger(__name__)
 metadata = sa.MetaData()
 
 submissions = sa.Table(
@@ -52,6 +53,18 @@ results = sa.Table(
     sa.Column("graded_at", sa.Float, nullable=False),
     sa.Column("recorded_at", sa.Float),  # when it reached nbgrader's gradebook
     sa.Index("results_unrecorded", "recorded_at"),
+)
+
+# What an attempt at a milestone reached, beside its mark; see grading.results.Attempt.
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("submission", sa.String(32), sa.ForeignKey("submissions.id"), primary_key=True),
+    sa.Column("public", sa.Float),
+    sa.Column("private", sa.Float),
+    sa.Column("verified", sa.Boolean, nullable=False),
+    sa.Column("sandbox_seconds", sa.Float, nullable=False),
+    sa.Column("weights", sa.BigInteger, nullable=False),
 )
 
 # The help that students took. It costs no points; staff see it.
@@ -111,6 +124,17 @@ regrades = sa.Table(
     sa.Column("student", sa.String(255)),
     sa.Column("applied_by", sa.String(255)),
     sa.Column("applied_at", sa.Float),
+)
+
+# Which of a regrade's outcomes count by somebody's decision, and when the recorder has made them count.
+applied = sa.Table(
+    "applied",
+    metadata,
+    sa.Column("job", sa.String(32), sa.ForeignKey("jobs.id"), primary_key=True),
+    sa.Column("by", sa.String(255), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("done_at", sa.Float),
+    sa.Index("applied_waiting", "done_at"),
 )
 
 # Every change of a mark: who, when, from, to, why. Rows are only ever added.
@@ -239,7 +263,11 @@ feedback = sa.Table(
 
 
 def connect(url: str) -> sa.Engine:
-    """Open the database; makes its tables where they are missing."""
+    """Open the database; makes its tables where they are missing.
+
+    Raises:
+        sa.exc.DBAPIError: it did not answer for a minute.
+    """
     engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
@@ -249,10 +277,13 @@ def connect(url: str) -> sa.Engine:
 
 def _make_tables(engine: sa.Engine) -> None:
     """Make what is missing. API and workers may start together: what another has just made is as good."""
-    for _ in range(STARTING_ATTEMPTS):
-        with contextlib.suppress(sa.exc.DBAPIError):
+    until = time.monotonic() + STARTING_SECONDS
+    while time.monotonic() < until:
+        try:
             return metadata.create_all(engine)
-        time.sleep(0.1)
+        except sa.exc.DBAPIError as error:
+            log.warning("the database is not ready: %s", str(error.orig).strip().split("\n")[0])
+        time.sleep(0.2)
     return metadata.create_all(engine)
 
 

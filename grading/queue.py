@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from grading.database import results, submissions
+from grading.database import attempts, results, submissions
 from grading.leases import LEASE_SECONDS, MAX_ATTEMPTS, Leases
-from grading.results import Result
+from grading.results import Attempt, Result
 
 GIVEN_UP = (
     "This submission could not be marked: the grader stopped several times while it ran. Your work is kept; "
@@ -130,6 +130,8 @@ class Queue:
         with self.engine.begin() as connection:
             self.leases.end(connection, lease.submission.id, lease.token, state)
             connection.execute(results.insert().values(row))
+            if result.attempt is not None:
+                connection.execute(attempts.insert().values(of_attempt(lease.submission.id, result.attempt)))
 
 
 def row_of(result: Result) -> dict[str, Any]:
@@ -142,6 +144,11 @@ def row_of(result: Result) -> dict[str, Any]:
         "notes": result.notes,
         "seconds": result.seconds,
     }
+
+
+def of_attempt(submission: str, attempt: Attempt) -> dict[str, Any]:
+    """A milestone's attempt as a row of the table `attempts`."""
+    return {"submission": submission, **asdict(attempt)}
 
 
 def submission_of(row: sa.RowMapping) -> Submission:

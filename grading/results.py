@@ -17,6 +17,25 @@ class CheckMark:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """What an attempt at a milestone reached. Shares are 0 to 1, and None where no usable answer came.
+
+    Attributes:
+        public: of the samples that are the same for every attempt in a classroom; shown at once.
+        private: of samples that no other attempt has seen; it alone decides.
+        verified: whether both could be scored.
+        sandbox_seconds: wall seconds in containers, those of the solved script included.
+        weights: bytes of the weights that were handed in.
+    """
+
+    public: float | None = None
+    private: float | None = None
+    verified: bool = False
+    sandbox_seconds: float = 0.0
+    weights: int = 0
+
+
+@dataclass(frozen=True)
 class Result:
     """The mark of one submission.
 
@@ -24,6 +43,7 @@ class Result:
         checks: one entry for each check, in the notebook's order.
         notes: what else the student should know (damaged cells, ...).
         passed: for milestones only.
+        attempt: for milestones only.
         seconds: wall seconds that grading took.
     """
 
@@ -31,6 +51,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
     passed: bool | None = None
     seconds: float = 0.0
+    attempt: Attempt | None = None
 
     @property
     def score(self) -> float:

@@ -14,6 +14,7 @@ from course.manifest import HERE
 from course.probing import generator
 
 PASSING = manifests.load(HERE / "course.yml").milestone("perceptron").passing
+PUBLIC, PRIVATE = 0, 1  # halves of the hidden inputs
 VERIFY = runpy.run_path(str(HERE / "probes" / "milestones" / "perceptron.py"))
 SOURCE = (HERE / "milestones" / "perceptron.py").read_text()
 
@@ -33,10 +34,10 @@ def known(script):
 
 
 def scores(decide):
-    """The accuracy of a function from images to classes on five hidden sets."""
+    """The accuracy of a function from images to classes on five hidden sets, of the private half each."""
     found = []
     for seed in range(5):
-        inputs, labels = VERIFY["hidden"](generator(seed, "perceptron"))
+        inputs, labels = VERIFY["hidden"](generator(seed, "perceptron"), PRIVATE)
         found.append(float(np.mean(decide(inputs) == labels)))
     return found
 
@@ -94,6 +95,6 @@ def test_learning_without_disturbing_does_not_pass(script, known):
 def test_an_untouched_script_predicts_nothing(script):
     names: dict[str, object] = {"__name__": "perceptron"}
     exec(compile(clear(SOURCE, "perceptron"), "perceptron.py", "exec"), names)
-    inputs, _ = VERIFY["hidden"](generator(0, "perceptron"))
+    inputs, _ = VERIFY["hidden"](generator(0, "perceptron"), PRIVATE)
     with pytest.raises(NotImplementedError):
         names["predict"](inputs, {})

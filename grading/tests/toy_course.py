@@ -53,7 +53,7 @@ MAX_WEIGHTS = 100_000
 def untrained(solved):
     return {"w": np.zeros(2)}
 
-def hidden(rng):
+def hidden(rng, half):
     x = rng.normal(size=(200, 2))
     return x, (x[:, 0] > 0).astype(np.int64)
 """

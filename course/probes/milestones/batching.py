@@ -10,14 +10,18 @@ COUNT = 1000
 UNKNOWN = 255  # instead of a label
 
 
-def hidden(rng):
+def hidden(rng, half):
     """Digits in another light: many of the training part with their labels, some of the test part without."""
     from course.datasets import load
 
     digits = load("digits")
     parts = [
-        (np.asarray(digits[f"{part}_images"]).reshape(-1, 64), np.asarray(digits[f"{part}_labels"]), count)
-        for part, count in (("train", KNOWN), ("test", COUNT))
+        (
+            np.asarray(digits[f"{part}_images"])[of].reshape(-1, 64),
+            np.asarray(digits[f"{part}_labels"])[of],
+            count,
+        )
+        for part, of, count in (("train", slice(None), KNOWN), ("test", slice(half, None, 2), COUNT))
     ]
     rows, labels = [], []
     for images, truth, count in parts:

@@ -8,15 +8,16 @@ COUNT = 2000
 REACH = 2  # pixels
 
 
-def hidden(rng):
+def hidden(rng, half):
     """Digits of MNIST's test part, freshly moved and dimmed, and what they are."""
     from course.datasets import load
 
     mnist = load("mnist")
-    chosen = rng.choice(len(mnist["test_labels"]), size=COUNT, replace=False)
-    images = np.asarray(mnist["test_images"])[chosen]
+    digits = np.asarray(mnist["test_labels"])[half::2]
+    chosen = rng.choice(len(digits), size=COUNT, replace=False)
+    images = mnist["test_images"][half::2][chosen]
     padded = np.pad(images, ((0, 0), (REACH, REACH), (REACH, REACH)))
     corners = rng.integers(0, 2 * REACH + 1, size=(COUNT, 2))
     moved = [image[i : i + 28, j : j + 28] for image, (i, j) in zip(padded, corners, strict=True)]
     contrast = rng.uniform(0.5, 1, size=(COUNT, 1, 1))
-    return (np.stack(moved) * contrast).astype(np.uint8), np.asarray(mnist["test_labels"])[chosen].astype(int)
+    return (np.stack(moved) * contrast).astype(np.uint8), digits[chosen].astype(int)

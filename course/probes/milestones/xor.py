@@ -8,8 +8,8 @@ COUNT = 2000
 REACH = 0.3  # on each axis, from the corner
 
 
-def hidden(rng):
-    """Points around the corners of the unit square, and the XOR of their corners."""
+def hidden(rng, half):
+    """Points around the corners of the unit square, and the XOR of their corners; the same in both halves."""
     corners = rng.integers(0, 2, size=(COUNT, 2))
     points = corners + rng.uniform(-REACH, REACH, size=corners.shape)
     return points.astype(np.float32), (corners[:, 0] != corners[:, 1]).astype(np.int64)
