@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,6 +20,7 @@ from nbgrader.api import Comment, Grade, Gradebook, MissingEntry
 
 from grading.course_files import questions_of
 from grading.results import CheckMark
+from grading.standings import SMALLEST
 
 BUSY_SECONDS = 20
 
@@ -65,9 +66,10 @@ def open_gradebook(url: str) -> Any:
     own = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", "")])
     gradebook = Gradebook(url)
-    with gradebook.engine.connect() as connection:
-        connection.execute(sa.text("PRAGMA journal_mode = WAL"))  # formgrader may read while we write
-    sa.event.listen(gradebook.engine, "connect", _be_patient)
+    if gradebook.engine.dialect.name == "sqlite":
+        with gradebook.engine.connect() as connection:
+            connection.execute(sa.text("PRAGMA journal_mode = WAL"))  # formgrader may read while we write
+        sa.event.listen(gradebook.engine, "connect", _be_patient)
     gradebook.engine.dispose()
     return gradebook
 
@@ -78,6 +80,11 @@ def open_gradebook(url: str) -> Any:
 def utc(seconds: float) -> datetime:
     """A time as nbgrader keeps it: UTC, and not saying so."""
     return datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None)
+
+
+def due_of(due: datetime | None) -> datetime | None:
+    """A deadline as nbgrader keeps it."""
+    return due and due.astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def written_at(gradebook: Any, assignment: str, student: str) -> datetime | None:
@@ -99,11 +106,12 @@ def write(
 ) -> None:
     """Write one mark, whole or not at all. Writing it twice changes nothing."""
     try:
-        _ensure_assignment(gradebook, assignment)
+        _ensure_assignment(gradebook, assignment, [check.check for check in checks])
         gradebook.update_or_create_student(student)
         submission = gradebook.update_or_create_submission(assignment.name, student)
         submission.timestamp = utc(received_at)
         notebook = gradebook.find_submission_notebook(assignment.name, assignment.name, student)
+        _forget_former(notebook, {*answers, *(check.check for check in checks)})
         reasons: dict[str, list[str]] = {exercise: [] for exercise in assignment.exercises.values()}
         for check in checks:
             _grade(gradebook, assignment, notebook, check)
@@ -120,7 +128,48 @@ def write(
         raise
 
 
-def _ensure_assignment(gradebook: Any, assignment: Assignment) -> None:
+def penalise(gradebook: Any, assignment: str, student: str, factor: float) -> None:
+    """Take from a submission what lateness takes, where nbgrader's pages and exports look for it.
+
+    Args:
+        factor: what is left of its points, 0 to 1.
+    """
+    try:
+        submission = gradebook.find_submission(assignment, student)
+    except MissingEntry:
+        return
+    for notebook in submission.notebooks:
+        penalty = round(max(0.0, notebook.score) * (1.0 - factor), 4)
+        if abs((notebook.late_submission_penalty or 0.0) - penalty) > SMALLEST:
+            notebook.late_submission_penalty = penalty
+    _commit(gradebook)
+
+
+def set_due(gradebook: Any, due: Mapping[str, datetime | None]) -> None:
+    """Write when assignments are due, of those that are there; UTC, not saying so."""
+    for assignment in gradebook.assignments:
+        if assignment.name in due and assignment.duedate != due[assignment.name]:
+            assignment.duedate = due[assignment.name]
+    _commit(gradebook)
+
+
+def _commit(gradebook: Any) -> None:
+    try:
+        gradebook.db.commit()
+    except Exception:
+        gradebook.db.rollback()
+        raise
+
+
+def _forget_former(notebook: Any, present: set[str]) -> None:
+    """What an earlier submission had for checks that this one's course did not have counts no longer."""
+    for grade in notebook.grades:
+        if grade.name not in present and grade.auto_score:
+            grade.auto_score = 0.0
+
+
+def _ensure_assignment(gradebook: Any, assignment: Assignment, marked: Iterable[str]) -> None:
+    """Make assignment, notebook and cells. What was `marked` before the course lost it has a cell, too."""
     name = assignment.name
     try:
         notebook = gradebook.find_notebook(name, name)
@@ -130,6 +179,7 @@ def _ensure_assignment(gradebook: Any, assignment: Assignment) -> None:
     known = {cell.name: cell for cell in notebook.grade_cells}
     cells = [(check, points, "code") for check, points in assignment.points.items()]
     cells += [(question, points, "markdown") for question, points in assignment.questions.items()]
+    cells += [(check, 0.0, "code") for check in marked if check not in assignment.points]
     for cell, points, kind in cells:
         former = known.pop(cell, None)
         if former is None or former.max_score != points:

@@ -12,6 +12,7 @@ from grading.metrics import ApiMetrics
 from grading.queue import Queue
 from grading.store import Store
 from grading.tests import hub_stand_in, toy_course
+from grading.tests import postgresql as postgresql_server
 from grading.tests.running_api import Api
 
 
@@ -43,11 +44,44 @@ def toy(tmp_path_factory):
     sys.path[:] = path
 
 
+@pytest.fixture(scope="session")
+def postgresql():
+    """A real server, where one is installed."""
+    with postgresql_server.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def empty_database(postgresql):
+    """A database with its tables; to copy it is quicker than to make them."""
+    name = postgresql.make()
+    database.connect(postgresql.url(name)).dispose()
+    yield name
+    postgresql.drop(name)
+
+
 @pytest.fixture
-def settings(toy, tmp_path):
+def database_server(request):
+    """Which database a test runs on; `postgresql.BOTH` makes it run on each."""
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def database_url(request, database_server, tmp_path):
+    """Where an empty database is."""
+    if database_server == "sqlite":
+        yield f"sqlite:///{tmp_path / 'grading.db'}"
+        return
+    server = request.getfixturevalue("postgresql")
+    name = server.make(like=request.getfixturevalue("empty_database"))
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def settings(toy, tmp_path, database_url):
     from dataclasses import replace
 
-    database_url = f"sqlite:///{tmp_path / 'grading.db'}"
     return replace(toy.settings, folder=tmp_path, database_url=database_url, calendar=tmp_path / "course")
 
 

@@ -7,8 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from grading.queue import Queue
+from grading.tests.postgresql import BOTH
 from grading.tests.running_api import BODY, MODULE
 
+pytestmark = BOTH
 KEY = "0123456789abcdef" * 2
 OTHER = json.dumps({"notebook": {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}}).encode()
 

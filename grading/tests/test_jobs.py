@@ -8,9 +8,12 @@ from grading.course_files import CourseFault
 from grading.jobs import GIVEN_UP, Jobs
 from grading.leases import MAX_ATTEMPTS, LeaseLost
 from grading.sandboxes import SandboxResult, SandboxUnavailable
+from grading.tests.postgresql import BOTH
 from grading.tests.test_worker import Answering, hand_in, state, worker_of
 from grading.tests.toy_course import SOLVED, notebook
 from grading.worker import jobs as doing
+
+pytestmark = BOTH
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from grading.database import results, submissions
 from grading.leases import MAX_ATTEMPTS, LeaseLost
 from grading.queue import GIVEN_UP, Queue
 from grading.results import CheckMark, Result
+from grading.tests.postgresql import BOTH
 
+pytestmark = BOTH
 RESULT = Result([CheckMark("check-a", 2.0, 3.0, ["Adding: it is 1; 2 was expected."])], ["A note."])
 
 
@@ -121,7 +123,8 @@ def test_many_workers_at_once_grade_each_submission_once(settings, engine):
     assert sorted(done) == [f"{number:032x}" for number in range(40)]
 
 
-def test_api_and_workers_may_start_in_the_same_moment(settings):
+def test_api_and_workers_may_start_in_the_same_moment(settings, engine):
+    database.metadata.drop_all(engine)
     barrier, errors = threading.Barrier(4), []
 
     def start():

@@ -2,18 +2,22 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from nbgrader.api import MissingEntry
 
+from grading.calendar import CalendarKeeper
 from grading.metrics import RecorderMetrics
 from grading.recorder import gradebook
 from grading.recorder.writing import BATCH, Recorder
 from grading.results import CheckMark, Result
 from grading.tests import toy_course
+from grading.tests.postgresql import BOTH
 
 # nbgrader's own models give these to nbgrader's own code.
 pytestmark = [
+    BOTH,
     pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning"),
     pytest.mark.xdist_group("gradebook"),  # one process: to make a gradebook takes seconds
 ]
@@ -27,10 +31,32 @@ def empty_book(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def empty_book_on_postgresql(postgresql):
+    """The name of a gradebook's database."""
+    name = postgresql.make()
+    gradebook.open_gradebook(postgresql.url(name)).close()
+    yield name
+    postgresql.drop(name)
+
+
+@pytest.fixture
+def settings(settings, database_server, request):
+    """With a gradebook on the same server as all else."""
+    if database_server == "sqlite":
+        yield settings
+        return
+    server = request.getfixturevalue("postgresql")
+    name = server.make(like=request.getfixturevalue("empty_book_on_postgresql"))
+    yield replace(settings, gradebook=server.url(name))
+    server.drop(name)
+
+
 @pytest.fixture
 def book(settings, empty_book):
     settings.nbgrader.mkdir()
-    shutil.copy(empty_book, settings.nbgrader / "gradebook.db")
+    if settings.gradebook is None:
+        shutil.copy(empty_book, settings.nbgrader / "gradebook.db")
     opened = gradebook.open_gradebook(settings.gradebook_url)
     yield opened
     opened.close()
@@ -38,7 +64,14 @@ def book(settings, empty_book):
 
 @pytest.fixture
 def recorder(engine, toy, store, settings, queue):
-    return Recorder(engine, toy, store, settings.gradebook_url, RecorderMetrics())
+    return Recorder(
+        engine,
+        toy,
+        store,
+        settings.gradebook_url,
+        RecorderMetrics(),
+        CalendarKeeper(settings.calendar, toy.manifest),
+    )
 
 
 def graded(queue, clock, double=2.0, shuffle=3.0, reasons=(), number=1):
@@ -148,7 +181,14 @@ def test_many_marks_that_cannot_be_written_keep_no_other_from_being_written(queu
 
 def test_gradebook_that_is_locked_is_written_later(settings, engine, toy, store, queue, clock, book):
     graded(queue, clock)
-    recorder = Recorder(engine, toy, store, settings.gradebook_url, RecorderMetrics())
+    recorder = Recorder(
+        engine,
+        toy,
+        store,
+        settings.gradebook_url,
+        RecorderMetrics(),
+        CalendarKeeper(settings.calendar, toy.manifest),
+    )
     book.db.commit()
     real, gradebook.write = gradebook.write, lambda *_: (_ for _ in ()).throw(OSError("database is locked"))
     try:
@@ -173,7 +213,14 @@ class Asking:
 @pytest.fixture
 def asked(engine, toy, store, settings, queue, clock, book):
     """A function that hands in an answer, has it graded and recorded, and returns its grade."""
-    recorder = Recorder(engine, Asking(toy), store, settings.gradebook_url, RecorderMetrics())
+    recorder = Recorder(
+        engine,
+        Asking(toy),
+        store,
+        settings.gradebook_url,
+        RecorderMetrics(),
+        CalendarKeeper(settings.calendar, toy.manifest),
+    )
 
     def hand_in(answer, number=1, record=True):
         upload = store.upload(f"{number:032x}")
