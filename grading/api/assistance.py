@@ -16,7 +16,7 @@ from course.calendar import Entry
 from course.export import cells
 from course.manifest import ManifestError, Module
 from grading import assistance
-from grading.api.handlers import Answer, ApiHandler
+from grading.api.handlers import Answer, ApiHandler, Handler
 from grading.api.submissions import in_thread
 from grading.marks import iso
 
@@ -169,7 +169,7 @@ def module_asked(handler: ApiHandler) -> str | None:
     return None if slug is None else known_module(handler, slug).slug
 
 
-def known_module(handler: ApiHandler, slug: str) -> Module:
+def known_module(handler: Handler, slug: str) -> Module:
     """A module that is there.
 
     Raises:
