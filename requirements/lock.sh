@@ -13,7 +13,7 @@ lock() { # NAME PYTHON OPTION...
 }
 
 lock dev 3.11 "$@"
-for name in hub gate student grader sandbox proxy; do
+for name in hub gate student grader formgrader sandbox proxy; do
   lock "$name" 3.11 --override requirements/overrides.txt --constraint requirements/dev.txt "$@"
 done
 lock deploy 3.10 "$@"

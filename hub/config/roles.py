@@ -7,6 +7,7 @@ from traitlets.config import Config
 from hub.config.settings import Settings
 
 GRADING = "access:services!service=grading"
+FORMGRADER = "access:services!service=formgrader"
 
 
 def configure(c: Config, settings: Settings) -> None:
@@ -16,6 +17,14 @@ def configure(c: Config, settings: Settings) -> None:
         {"name": "server", "scopes": ["users:activity!user", "access:servers!server", GRADING]},
         # Whose a submission is comes with its own token; this is for an instructor's view of a class.
         {"name": "grading", "services": ["grading"], "scopes": ["list:users", "read:users:groups"]},
+        # Who teaches or marks comes into formgrader; the admin may anyway. nbgrader's commands in there use the
+        # service's own token: they hand notebooks to the sandbox, and release what an instructor releases.
+        {
+            "name": "marking",
+            "groups": ["role-instructor", "role-grader"],
+            "scopes": [FORMGRADER],
+        },
+        {"name": "formgrader", "services": ["formgrader"], "scopes": [GRADING]},
         {"name": "metrics", "services": ["prometheus"], "scopes": ["read:metrics"]},
         {"name": "routes", "services": ["routes"], "scopes": ["proxy"]},
         # Creating a user takes admin:users; there is no narrower scope for it.

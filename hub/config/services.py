@@ -18,6 +18,14 @@ def configure(c: Config, settings: Settings) -> None:
             "oauth_no_confirm": True,  # nobody is asked whether a part of the classroom may know them
             "timeout": 1,  # the door opens whether or not grading is up: work is handed in once it is
         },
+        {
+            "name": "formgrader",
+            "info": {"title": "Gradebook"},
+            "url": "http://formgrader:8888",
+            "api_token": settings.formgrader_token,
+            "oauth_no_confirm": True,
+            "timeout": 1,
+        },
         {"name": "prometheus", "api_token": settings.metrics_token, "display": False},
         {"name": "routes", "api_token": settings.routes_token, "display": False},
         {"name": "roster", "api_token": settings.roster_token, "display": False},

@@ -33,6 +33,7 @@ class Settings:
     track: str
     datasets: str
     grading_token: str
+    formgrader_token: str
     metrics_token: str
     routes_token: str
     roster_token: str
@@ -74,6 +75,7 @@ class Settings:
             track=read("TT_TRACK", str, "the name of the course's track"),
             datasets=read("TT_DATASETS", str, "where data sets are inside a student's container"),
             grading_token=secret("TT_GRADING_TOKEN"),
+            formgrader_token=secret("TT_FORMGRADER_TOKEN"),
             metrics_token=secret("TT_METRICS_TOKEN"),
             routes_token=secret("TT_ROUTES_TOKEN"),
             roster_token=secret("TT_ROSTER_TOKEN"),

@@ -19,6 +19,7 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_TRACK": "discovery",
         "TT_DATASETS": "/srv/datasets",
         "TT_GRADING_TOKEN": "grading" * 4,
+        "TT_FORMGRADER_TOKEN": "formgrader" * 4,
         "TT_METRICS_TOKEN": "metrics" * 4,
         "TT_ROUTES_TOKEN": "routes" * 4,
         "TT_ROSTER_TOKEN": "roster" * 4,
