@@ -7,12 +7,13 @@
 #
 #   TT_BASE_IMAGE  what `base` starts from (default debian:bookworm-slim); used as it is when the engine has it,
 #                  pulled where a registry answers, otherwise its Debian release is made here with debootstrap
+#   TT_DATABASE    what grading keeps its rows in; the image of postgresql is made where it is that
 #   TT_TRACK       whose notebooks the student and grader images hold (default discovery): build/course/TRACK
 set -euo pipefail
 
-# `plain` is what benchmarks/spawn.py compares with; made only when asked for.
-ALL=(base build hub gate proxy student grader sandbox prometheus)
-EXTRA=(plain)
+# Made only when asked for: `plain`, which benchmarks/spawn.py compares with, and `postgresql`.
+ALL=(base build hub gate proxy student grader formgrader sandbox prometheus)
+EXTRA=(plain postgresql)
 BASE_IMAGE=${TT_BASE_IMAGE:-debian:bookworm-slim}
 TRACK=${TT_TRACK:-discovery}
 REGISTRY_SECONDS=20 # a registry behind a firewall that drops packets must not hold up a deploy for minutes
@@ -26,6 +27,7 @@ fail() {
 PREFIX=$1 VERSION=$2
 shift 2
 WANTED=("${@:-${ALL[@]}}")
+[ $# -gt 0 ] || [ "${TT_DATABASE:-}" != postgresql ] || WANTED+=(postgresql)
 for name in "${WANTED[@]}"; do
     [[ " ${ALL[*]} ${EXTRA[*]} " == *" $name "* ]] || fail "no image is called '$name'. There are: ${ALL[*]}"
 done
