@@ -1,16 +1,14 @@
-"""What nbgrader's commands and panels use as their exchange: its plug-ins, over the grading API.
+"""What nbgrader's commands use as their exchange: its plug-ins, over the grading API.
 
-One classroom is one course, so any course id means it. A module of the course is its one notebook among the
-student's other work, as `tito` knows it; any other assignment has a folder of its own. Times come from the
-server.
+One classroom is one course, so any course id means it. Times come from the server.
 """
 
 from __future__ import annotations
 
-import hashlib
+import glob
 import json
 import os
-from collections.abc import Mapping
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,18 +20,18 @@ from nbgrader.exchange import abc
 from traitlets import Unicode
 
 from course.exchange import client, folders
+from course.exchange.work import Info, Work, received
 
 KEPT = "What was handed in stays: the exchange removes no submissions."
-Info = dict[str, Any]
 utils: Any = nbgrader.utils  # which has no type hints
 
 
 class ClassroomExchange(abc.Exchange):
     """What all of them have in common."""
 
-    modules_dir = Unicode(
-        "", help="Where a student's notebooks of the course's modules lie. Empty: nowhere on this machine."
-    ).tag(config=True)
+    modules_dir = Unicode(".", help="Where a student's notebooks of the course's modules lie.").tag(
+        config=True
+    )
 
     def start(self) -> Any:
         """Do it. A fault is told in a sentence."""
@@ -70,65 +68,44 @@ class ClassroomExchange(abc.Exchange):
         return Path(self.given.assignment_id).name
 
     @property
-    def course(self) -> str:
-        """What the course is called here."""
-        return str(self.given.course_id)
-
-    @property
     def student(self) -> str | None:
         """The one student that is asked for, if any."""
         asked = self.given.student_id
         return None if asked in ("", "*") else str(asked)
 
-    def folder(self, name: str) -> Path:
-        """The student's folder of an assignment; for a module, of its feedback."""
-        return Path(self.assignment_dir).expanduser().absolute() / name
-
-    def module(self, name: str) -> Path:
-        """The student's notebook of a module."""
-        return Path(self.modules_dir or self.assignment_dir).expanduser().absolute() / f"{name}.ipynb"
-
-    def feedback_folder(self, submission: Mapping[str, Any]) -> Path:
-        """Where the feedback on a submission comes to lie."""
-        return self.folder(submission["assignment"]) / "feedback" / self.stamp(submission)
-
-    def stamp(self, submission: Mapping[str, Any]) -> str:
-        """When a submission came in, as nbgrader writes it."""
+    @property
+    def work(self) -> Work:
+        """The student's side, as nbgrader is configured."""
         try:
             zone = ZoneInfo(self.timezone)
-        except ZoneInfoNotFoundError:
+        except (ZoneInfoNotFoundError, ValueError):
             self.fail(f"Exchange.timezone: there is no time zone '{self.timezone}'.")
-        return received(submission).astimezone(zone).strftime(self.timestamp_format)
-
-    def listed(self) -> Info:
-        """What can be fetched, and what oneself handed in."""
-        answer: Info = client.ask("GET", "exchange", "assignments")
-        return answer
-
-    def entry(self, name: str) -> Info:
-        """One assignment that can be fetched."""
-        known = {each["name"]: each for each in self.listed()["assignments"]}
-        if name not in known:
-            there = f"There are: {', '.join(known)}." if known else "There is none yet."
-            self.fail(f"There is no assignment '{name}' that you could fetch. {there}")
-        found: Info = known[name]
-        return found
-
-    def read_folder(self, folder: Path) -> dict[str, bytes]:
-        """A folder's files, as far as nbgrader would copy them."""
-        ignore = utils.ignore_patterns(
-            self.given.ignore, self.given.include, self.given.max_file_size, self.log
+        return Work(
+            Path(self.assignment_dir).absolute(),
+            Path(self.modules_dir).absolute(),
+            self.given.course_id,
+            self.ignore,
+            zone,
+            self.timestamp_format,
+            self.log.info,
         )
-        return folders.read(folder, ignore)
+
+    def ignore(self, folder: str, names: list[str]) -> list[str]:
+        """What nbgrader would not copy."""
+        told = self.given
+        look = utils.ignore_patterns(told.ignore, told.include, told.max_file_size, self.log)
+        left_out: list[str] = look(folder, names)
+        return left_out
 
 
 class ExchangeList(ClassroomExchange, abc.ExchangeList):
-    """`nbgrader list`, and what the panels show."""
+    """`nbgrader list`."""
 
     def list_files(self) -> list[Info]:
         """List what is there."""
-        found = self._submitted() if self.inbound or self.cached else self._released()
-        self.log.info("Submitted assignments:" if self.inbound or self.cached else "Released assignments:")
+        submitted = self.inbound or self.cached
+        found = self._submitted() if submitted else self.work.released(self.name)
+        self.log.info("Submitted assignments:" if submitted else "Released assignments:")
         for each in found:
             for info in each.get("submissions", [each]):
                 self.log.info(self._line(info))
@@ -138,7 +115,7 @@ class ExchangeList(ClassroomExchange, abc.ExchangeList):
         """Take releases back."""
         if self.inbound or self.cached:
             self.fail(KEPT)
-        found = [each for each in self._released() if each["kind"] == "assignment"]
+        found = [each for each in self.work.released(self.name) if each["kind"] == "assignment"]
         self.log.info("Removing released assignments:")
         for each in found:
             self.log.info(self._line(each))
@@ -146,80 +123,13 @@ class ExchangeList(ClassroomExchange, abc.ExchangeList):
             each["status"] = "removed"
         return found
 
-    def _released(self) -> list[Info]:
-        entries = [each for each in self.listed()["assignments"] if self.name in ("", each["name"])]
-        return [self._assignment(each) for each in entries]
-
-    def _assignment(self, entry: Info) -> Info:
-        name, kind = entry["name"], entry["kind"]
-        place = self.module(name) if kind == "module" else self.folder(name)
-        fetched = place.exists()
-        folder = place.parent if kind == "module" else place
-        notebooks = [name] if kind == "module" else entry["notebooks"]
-        if fetched and kind == "assignment":
-            notebooks = sorted(path.stem for path in folder.glob("*.ipynb"))
-        return {
-            "course_id": self.course,
-            "assignment_id": name,
-            "kind": kind,
-            "status": "fetched" if fetched else "released",
-            "path": str(folder),
-            "notebooks": [{"notebook_id": each, "path": str(folder / f"{each}.ipynb")} for each in notebooks],
-        }
-
     def _submitted(self) -> list[Info]:
-        """Submissions, a group for each student and assignment: everybody's, or with --cached one's own."""
+        """One's own; with --inbound everybody's, for those who may see them."""
         if self.cached:
-            found = [each for each in self.listed()["submissions"] if self.student in (None, each["student"])]
-        else:
-            query = {} if self.student is None else {"student": self.student}
-            found = client.ask("GET", "exchange", "submissions", query=query)["submissions"]
-        groups: dict[tuple[str, str], list[Info]] = {}
-        for each in found:
-            if self.name in ("", each["assignment"]):
-                groups.setdefault((each["student"], each["assignment"]), []).append(self._submission(each))
-        return [
-            {
-                "course_id": self.course,
-                "student_id": student,
-                "assignment_id": name,
-                "status": "submitted",
-                "submissions": groups[student, name],
-            }
-            for student, name in sorted(groups)
-        ]
-
-    def _submission(self, submission: Info) -> Info:
-        place = self.feedback_folder(submission)
-        there = {
-            name: digest for name, digest in submission.get("feedback", {}).items() if name.endswith(".html")
-        }
-        here = {name: _digest(place / name) for name in there}
-        notebooks = [
-            {
-                "notebook_id": Path(name).stem,
-                "path": str(place / name),
-                "has_local_feedback": bool(here[name]),
-                "has_exchange_feedback": True,
-                "local_feedback_path": str(place / name) if here[name] else None,
-                "feedback_updated": here[name] not in ("", digest),
-            }
-            for name, digest in there.items()
-        ]
-        fetched = bool(there) and all(here.values())
-        return {
-            "course_id": self.course,
-            "student_id": submission["student"],
-            "assignment_id": submission["assignment"],
-            "timestamp": self.stamp(submission),
-            "status": "submitted",
-            "path": str(self.folder(submission["assignment"])),
-            "notebooks": notebooks,
-            "has_local_feedback": fetched,
-            "has_exchange_feedback": bool(there),
-            "feedback_updated": any(each["feedback_updated"] for each in notebooks),
-            "local_feedback_path": str(place) if fetched else None,
-        }
+            return self.work.submitted(self.name)
+        asked = {"assignment": self.name, "student": self.student or ""}
+        query = {name: value for name, value in asked.items() if value}
+        return self.work.groups(client.ask("GET", "exchange", "submissions", query=query)["submissions"])
 
     def _line(self, info: Info) -> str:
         if info["status"] != "submitted":
@@ -230,90 +140,34 @@ class ExchangeList(ClassroomExchange, abc.ExchangeList):
             return line
         if info["has_local_feedback"] and not info["feedback_updated"]:
             return f"{line} (feedback already fetched)"
-        return f"{line} (feedback ready to be fetched)" if info["has_exchange_feedback"] else line
+        ready = "feedback ready to be fetched" if info["has_exchange_feedback"] else "no feedback available"
+        return f"{line} ({ready})"
 
 
 class ExchangeFetchAssignment(ClassroomExchange, abc.ExchangeFetchAssignment):
-    """`nbgrader fetch_assignment`, and the panel's Fetch."""
+    """`nbgrader fetch_assignment`."""
 
     def copy_files(self) -> None:
-        """Get an assignment, where there is none yet; with --replace-missing-files what is missing of it."""
-        entry = self.entry(self.name)
-        is_module = entry["kind"] == "module"
-        place = self.module(self.name) if is_module else self.folder(self.name)
-        if place.exists() and not self.replace_missing_files:
-            self.fail(f"You have '{self.name}' already: {place}")
-        files = client.unwire(client.ask("GET", "exchange", "assignments", self.name))
-        if is_module or place.exists():
-            for written in folders.add(place.parent if is_module else place, files, replace=False):
-                self.log.info("Fetched: %s", written)
-        else:
-            folders.write(place, files)
-        self.log.info("Fetched as: %s %s, into %s", self.course, self.name, place)
+        """Get an assignment."""
+        self.work.fetch(self.name, self.replace_missing_files)
 
 
 class ExchangeSubmit(ClassroomExchange, abc.ExchangeSubmit):
-    """`nbgrader submit`, and the panel's Submit."""
+    """`nbgrader submit`."""
 
     def copy_files(self) -> None:
-        """Hand an assignment in. A module goes to the probes, as with `tito submit`."""
+        """Hand an assignment in."""
         if self.student not in (None, os.environ.get("JUPYTERHUB_USER")):
             self.fail("You hand in as yourself: the classroom knows you by your token. Leave --student out.")
-        entry = self.entry(self.name)
-        if entry["kind"] == "module":
-            receipt = client.hand_in("module", self.name, {"notebook": self._notebook()})
-            self._tell_tito(receipt)
-        else:
-            receipt = client.hand_in("assignment", self.name, client.wire(self._files(entry["notebooks"])))
-        self.log.info("Submitted as: %s %s %s", self.course, self.name, receipt["received_at"])
-        self.log.info("Receipt %s. It is safely stored.", receipt["id"])
-
-    def _notebook(self) -> Any:
-        path = self.module(self.name)
-        if not path.is_file():
-            self.fail(f"Assignment not found at: {path}")
-        try:
-            return json.loads(path.read_bytes())
-        except ValueError:
-            self.fail(f"{path} is no notebook. Save it in JupyterLab, and submit again.")
-
-    def _files(self, released: list[str]) -> dict[str, bytes]:
-        folder = self.folder(self.name)
-        if not folder.is_dir():
-            self.fail(
-                f"Assignment not found at: {folder}. Get it first: nbgrader fetch_assignment {self.name}"
-            )
-        files = self.read_folder(folder)
-        if not files:
-            self.fail(f"There is nothing in {folder} that could be handed in.")
-        missing = [f"{name}.ipynb" for name in released if f"{name}.ipynb" not in files]
-        if missing and self.strict:
-            self.fail(f"'{self.name}' was not submitted. These notebooks are missing: {', '.join(missing)}.")
-        if missing:
-            self.log.warning("These notebooks are missing: %s", ", ".join(missing))
-        return files
-
-    def _tell_tito(self, receipt: Info) -> None:
-        """Let `tito mark` know the submission."""
-        from course.tito import places
-
-        places.remember(places.find(), {**receipt, "state": "queued"})
+        self.work.submit(self.name, self.strict)
 
 
 class ExchangeFetchFeedback(ClassroomExchange, abc.ExchangeFetchFeedback):
-    """`nbgrader fetch_feedback`, and the panel's Fetch Feedback."""
+    """`nbgrader fetch_feedback`."""
 
     def copy_files(self) -> None:
-        """Get the feedback on everything that oneself handed in, or on one assignment."""
-        mine = [each for each in self.listed()["submissions"] if self.name in ("", each["assignment"])]
-        ready = [each for each in mine if each["feedback"]]
-        for each in ready:
-            path = ("exchange", "feedback", each["assignment"], each["id"])
-            place = self.feedback_folder(each)
-            folders.write(place, client.unwire(client.ask("GET", *path)))
-            self.log.info("Fetched feedback: %s", place)
-        if not ready:
-            self.log.warning("There is no feedback yet for '%s'.", self.name or "what you handed in")
+        """Get the feedback on what oneself handed in."""
+        self.work.fetch_feedback(self.name)
 
 
 class ExchangeReleaseAssignment(ClassroomExchange, abc.ExchangeReleaseAssignment):
@@ -321,16 +175,17 @@ class ExchangeReleaseAssignment(ClassroomExchange, abc.ExchangeReleaseAssignment
 
     def copy_files(self) -> None:
         """Let students have what `nbgrader generate_assignment` made."""
-        folder = Path(self.given.format_path(self.given.release_directory, ".", self.name))
+        told = self.given
+        folder = Path(told.format_path(told.release_directory, ".", self.name))
         if not folder.is_dir():
-            source = Path(self.given.format_path(self.given.source_directory, ".", self.name))
+            source = Path(told.format_path(told.source_directory, ".", self.name))
             if source.is_dir():
                 self.fail(f"Found '{source}' but not '{folder}'. Run `nbgrader generate_assignment` first.")
             self.fail(f"Assignment not found at: {folder}")
-        body = json.dumps(client.wire(self.read_folder(folder))).encode()
+        body = json.dumps(client.wire(folders.read(folder, self.ignore))).encode()
         query = {"force": "yes"} if self.force else {}
         client.ask("PUT", "exchange", "releases", self.name, body=body, query=query)
-        self.log.info("Released as: %s %s", self.course, self.name)
+        self.log.info("Released as: %s %s", told.course_id, self.name)
 
 
 class ExchangeCollect(ClassroomExchange, abc.ExchangeCollect):
@@ -341,9 +196,8 @@ class ExchangeCollect(ClassroomExchange, abc.ExchangeCollect):
         query = {"assignment": self.name}
         if self.student is not None:
             query["student"] = self.student
-        found = client.ask("GET", "exchange", "submissions", query=query)["submissions"]
         theirs: dict[str, list[Info]] = {}
-        for each in found:  # oldest first
+        for each in client.ask("GET", "exchange", "submissions", query=query)["submissions"]:  # oldest first
             theirs.setdefault(each["student"], []).append(each)
         if not theirs:
             self.log.warning("No submissions of '%s' to collect", self.name)
@@ -358,17 +212,15 @@ class ExchangeCollect(ClassroomExchange, abc.ExchangeCollect):
             return
         place = Path(self.given.format_path(self.given.submitted_directory, student, self.name))
         if place.is_dir():
-            former, new = (
-                self.given.get_existing_timestamp(str(place)),
-                received(submission).replace(tzinfo=None),
-            )
+            former = self.given.get_existing_timestamp(str(place))
+            new = received(submission).replace(tzinfo=None)
             newer = self.update and (former is None or new > former)
             if not newer and not (self.before_duedate and former != new):
-                hint = "No newer submission" if self.update else "Use --update to update"
+                hint = "No newer submission" if self.update else "Collected before (--update for a newer one)"
                 self.log.info("%s: %s %s", hint, student, self.name)
                 return
         files = client.unwire(client.ask("GET", "exchange", "submissions", submission["id"], "files"))
-        folders.write(place, {**files, "timestamp.txt": self.stamp(submission).encode()})
+        folders.write(place, {**files, "timestamp.txt": self.work.stamp(submission).encode()})
         self.log.info("Collected submission: %s %s", student, self.name)
 
     def _due(self) -> datetime | None:
@@ -386,14 +238,15 @@ class ExchangeReleaseFeedback(ClassroomExchange, abc.ExchangeReleaseFeedback):
 
     def copy_files(self) -> None:
         """Let students have what `nbgrader generate_feedback` made."""
-        excluded = set(self.given.student_id_exclude.split(","))
-        everybody = Path(
-            self.given.format_path(self.given.feedback_directory, "STUDENT", self.name)
-        ).parent.parent
-        for student in sorted(path.name for path in everybody.glob("*") if path.is_dir()):
-            folder = Path(self.given.format_path(self.given.feedback_directory, student, self.name))
-            if self.student in (None, student) and student not in excluded and folder.is_dir():
-                self._give(student, folder)
+        told = self.given
+        excluded = set(told.student_id_exclude.split(","))
+        anybody = "(?P<student>[^/]+)"
+        path = told.format_path(told.feedback_directory, anybody, re.escape(self.name), escape=True)
+        pattern = told.format_path(told.feedback_directory, "*", self.name)
+        for folder in sorted(glob.glob(pattern)):  # noqa: PTH207  # nbgrader's own, and absolute
+            found = re.fullmatch(path, folder)
+            if found and self.student in (None, found["student"]) and found["student"] not in excluded:
+                self._give(found["student"], Path(folder))
 
     def _give(self, student: str, folder: Path) -> None:
         pages = {path.name: path.read_bytes() for path in folder.glob("*.html")}
@@ -404,7 +257,7 @@ class ExchangeReleaseFeedback(ClassroomExchange, abc.ExchangeReleaseFeedback):
         of_it = [each for each in found if received(each).replace(tzinfo=None) == moment]
         if not pages or not of_it:
             self.log.error(
-                "The feedback for %s on '%s' is on nothing that was collected. Collect, autograde and make "
+                "The feedback for %s on '%s' is on nothing that was handed in. Collect, autograde and make "
                 "the feedback again.",
                 student,
                 self.name,
@@ -412,17 +265,4 @@ class ExchangeReleaseFeedback(ClassroomExchange, abc.ExchangeReleaseFeedback):
             return
         body = json.dumps(client.wire(pages)).encode()
         client.ask("PUT", "exchange", "feedback", self.name, student, of_it[-1]["id"], body=body)
-        self.log.info("Released feedback for %s on '%s' (%s)", student, self.name, self.stamp(of_it[-1]))
-
-
-def received(submission: Mapping[str, Any]) -> datetime:
-    """When a submission came in, by the server's clock."""
-    return datetime.fromisoformat(submission["received_at"])
-
-
-def _digest(path: Path) -> str:
-    """The sha256 of a file; empty if there is none."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+        self.log.info("Released feedback for %s on '%s' (%s)", student, self.name, stamp.read_text().strip())
