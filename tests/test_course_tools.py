@@ -180,3 +180,23 @@ def test_tito_works_in_a_kernel(ada: Student) -> None:
             assert "There is no module 'nothing'." in kernel.run("%tito start nothing")
     finally:
         kernel.delete()
+
+
+def test_corrected_notebook_reaches_a_student_who_has_begun_it(grace: Student) -> None:
+    """As after a deploy with a mended course: another course folder, the same home."""
+    grace.shell("rm -rf ~/course/setup*.ipynb; cp -r /opt/course ~/corrected; chmod -R u+w ~/corrected")
+    assert grace.tito("start setup").returncode == 0
+    grace.shell("cat > ~/course/setup.ipynb", stdin=json.dumps(right("setup")))
+    grace.shell(
+        "sed -i -e 's/3 elements, 4 bytes each/three elements of 4 bytes/' -e 's/\"version\": \"/&x/' "
+        "~/corrected/notebooks/setup.ipynb"
+    )
+    corrected = "cd ~/course && TT_COURSE=~/corrected tito"
+    assert "tito update setup" in grace.shell(f"{corrected} status").stdout
+    answer = grace.shell(f"{corrected} update setup")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "three elements of 4 bytes" in answer.stdout
+    assert "three elements of 4 bytes" in grace.shell("cat ~/course/setup.ipynb").stdout
+    assert "three elements of 4 bytes" not in grace.shell("cat ~/course/setup.1.ipynb").stdout
+    assert grace.tito("test setup").returncode == 0, "what was solved is solved"
+    grace.shell("rm -rf ~/corrected ~/course/setup*.ipynb")
