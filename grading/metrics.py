@@ -41,7 +41,10 @@ class WorkerMetrics(_Metrics):
         )
 
         self.jobs = Counter(
-            "grading_jobs", "Attempts at jobs, by purpose and outcome.", ["purpose", "outcome"], registry=self.registry
+            "grading_jobs",
+            "Attempts at jobs, by purpose and outcome.",
+            ["purpose", "outcome"],
+            registry=self.registry,
         )
 
     def job(self, purpose: str, outcome: str) -> None:

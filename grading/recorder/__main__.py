@@ -11,7 +11,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is importe
 
 from course import manifest
 from grading import database, logs, settings
+from grading.calendar import CalendarKeeper
 from grading.course_files import CourseFiles
+from grading.exams import ExamKeeper
 from grading.metrics import RecorderMetrics
 from grading.recorder.writing import Recorder
 from grading.store import Store
@@ -30,11 +32,13 @@ def main() -> int:
         return 1
     metrics = RecorderMetrics()
     engine = database.connect(given.database_url)
-    recorder = Recorder(engine, course, Store(given.submissions), given.gradebook_url, metrics)
+    keeper = CalendarKeeper(given.calendar, course.manifest)  # it reads what the API has published
+    recorder = Recorder(engine, course, Store(given.submissions), given.gradebook_url, metrics, keeper)
     metrics.serve(METRICS_PORT)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    ExamKeeper(engine, Store(given.submissions), keeper.current).start(stop)
     recorder.run(stop)
     return 0
 

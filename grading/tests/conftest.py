@@ -1,6 +1,7 @@
 """What the tests share: a toy course, an empty database, and a store, each in a folder that goes away."""
 
-import sys
+import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -8,8 +9,10 @@ from grading import database
 from grading.api.service import Service
 from grading.calendar import CalendarKeeper
 from grading.course_files import CourseFiles
-from grading.metrics import ApiMetrics
+from grading.metrics import ApiMetrics, RecorderMetrics
 from grading.queue import Queue
+from grading.recorder import gradebook
+from grading.recorder.writing import Recorder
 from grading.store import Store
 from grading.tests import hub_stand_in, toy_course
 from grading.tests import postgresql as postgresql_server
@@ -34,14 +37,8 @@ def clock():
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory):
     settings, manifest = toy_course.install(tmp_path_factory.mktemp("toy"))
-    former, path = {n: m for n, m in sys.modules.items() if n.split(".")[0] == "tinytorch"}, list(sys.path)
-    for name in former:
-        del sys.modules[name]
-    yield CourseFiles(settings, manifest)
-    for name in [n for n in sys.modules if n.split(".")[0] == "tinytorch"]:
-        del sys.modules[name]
-    sys.modules.update(former)
-    sys.path[:] = path
+    with toy_course.in_force():
+        yield CourseFiles(settings, manifest)
 
 
 @pytest.fixture(scope="session")
@@ -78,11 +75,52 @@ def database_url(request, database_server, tmp_path):
     server.drop(name)
 
 
-@pytest.fixture
-def settings(toy, tmp_path, database_url):
-    from dataclasses import replace
+@pytest.fixture(scope="session")
+def empty_book(tmp_path_factory):
+    """A gradebook's file; making one takes nbgrader seconds."""
+    path = tmp_path_factory.mktemp("book") / "gradebook.db"
+    gradebook.open_gradebook(f"sqlite:///{path}").close()
+    return path
 
-    return replace(toy.settings, folder=tmp_path, database_url=database_url, calendar=tmp_path / "course")
+
+@pytest.fixture(scope="session")
+def empty_book_on_postgresql(postgresql):
+    """The name of a gradebook's database."""
+    name = postgresql.make()
+    gradebook.open_gradebook(postgresql.url(name)).close()
+    yield name
+    postgresql.drop(name)
+
+
+@pytest.fixture
+def settings(toy, tmp_path, database_url, database_server, request):
+    """The toy's; where a test needs a gradebook, it is on the same server as all else."""
+    found = replace(toy.settings, folder=tmp_path, database_url=database_url, calendar=tmp_path / "course")
+    if database_server == "sqlite" or "book" not in request.fixturenames:
+        yield found
+        return
+    server = request.getfixturevalue("postgresql")
+    name = server.make(like=request.getfixturevalue("empty_book_on_postgresql"))
+    yield replace(found, gradebook=server.url(name))
+    server.drop(name)
+
+
+@pytest.fixture
+def book(settings, request):
+    """A gradebook without anything in it."""
+    settings.nbgrader.mkdir()
+    if settings.gradebook is None:
+        shutil.copy(request.getfixturevalue("empty_book"), settings.nbgrader / "gradebook.db")
+    opened = gradebook.open_gradebook(settings.gradebook_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def recorder(engine, toy, store, settings):
+    """A recorder that has looked at nothing yet."""
+    keeper = CalendarKeeper(settings.calendar, toy.manifest)
+    return Recorder(engine, toy, store, settings.gradebook_url, RecorderMetrics(), keeper)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The recorder and nbgrader's gradebook: each mark once, the newest counts, what a person entered stays."""
 
 import json
-import shutil
-from dataclasses import replace
 
 import pytest
 from nbgrader.api import MissingEntry
@@ -21,57 +19,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning"),
     pytest.mark.xdist_group("gradebook"),  # one process: to make a gradebook takes seconds
 ]
-
-
-@pytest.fixture(scope="module")
-def empty_book(tmp_path_factory):
-    """A gradebook's file; making one takes nbgrader seconds."""
-    path = tmp_path_factory.mktemp("book") / "gradebook.db"
-    gradebook.open_gradebook(f"sqlite:///{path}").close()
-    return path
-
-
-@pytest.fixture(scope="module")
-def empty_book_on_postgresql(postgresql):
-    """The name of a gradebook's database."""
-    name = postgresql.make()
-    gradebook.open_gradebook(postgresql.url(name)).close()
-    yield name
-    postgresql.drop(name)
-
-
-@pytest.fixture
-def settings(settings, database_server, request):
-    """With a gradebook on the same server as all else."""
-    if database_server == "sqlite":
-        yield settings
-        return
-    server = request.getfixturevalue("postgresql")
-    name = server.make(like=request.getfixturevalue("empty_book_on_postgresql"))
-    yield replace(settings, gradebook=server.url(name))
-    server.drop(name)
-
-
-@pytest.fixture
-def book(settings, empty_book):
-    settings.nbgrader.mkdir()
-    if settings.gradebook is None:
-        shutil.copy(empty_book, settings.nbgrader / "gradebook.db")
-    opened = gradebook.open_gradebook(settings.gradebook_url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def recorder(engine, toy, store, settings, queue):
-    return Recorder(
-        engine,
-        toy,
-        store,
-        settings.gradebook_url,
-        RecorderMetrics(),
-        CalendarKeeper(settings.calendar, toy.manifest),
-    )
 
 
 def graded(queue, clock, double=2.0, shuffle=3.0, reasons=(), number=1):
