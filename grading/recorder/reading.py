@@ -49,7 +49,8 @@ sheet, cell, graded, task = (
 )
 WORTH = sa.func.coalesce(graded.c.max_score, task.c.max_score, 0.0)
 EXTRA = sa.func.coalesce(grade.c.extra_credit, 0.0)
-SCORE = sa.func.coalesce(grade.c.manual_score, grade.c.auto_score, 0.0) + EXTRA
+BASE = sa.func.coalesce(grade.c.manual_score, grade.c.auto_score)
+SCORE = sa.case((BASE.is_(None), 0.0), else_=BASE + EXTRA)  # as nbgrader has it
 NAMED = (assignment.c.name.label("assignment"), submitted.c.student_id.label("student"))
 VERSIONS = {
     "sqlite": "PRAGMA data_version",
@@ -116,10 +117,8 @@ def held(book: Any, of: Name | None = None) -> dict[Name, Held]:
 def hands(book: Any, of: Name | None = None) -> dict[Name, dict[str, Hand]]:
     """What people gave, or are asked to give, by item; of everybody, or of one student's assignment."""
     touched = sa.or_(grade.c.manual_score.is_not(None), EXTRA != 0, grade.c.needs_manual_grade)
-    # An answer that nobody has read has no points at all, rather than none.
-    points = sa.case(
-        (sa.func.coalesce(grade.c.manual_score, grade.c.auto_score).is_(None), None), else_=SCORE
-    )
+    given = sa.or_(grade.c.manual_score.is_not(None), sa.and_(grade.c.auto_score.is_not(None), EXTRA != 0))
+    points = sa.case((given, SCORE), else_=None)
     columns = (ITEM.label("item"), points.label("points"), WORTH.label("worth"), grade.c.needs_manual_grade)
     of_grades = _of(sa.select(*NAMED, *columns).select_from(GRADES).where(touched), of)
     of_comments = _of(
