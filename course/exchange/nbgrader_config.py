@@ -1,28 +1,13 @@
-"""nbgrader in the classroom: its exchange is the grading API. For students' servers and formgrader alike."""
+"""nbgrader on a student's server: its exchange is the grading API."""
 
-import os
-from pathlib import Path
+from course import exchange
+from course.exchange.work import COURSE, home
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - nbgrader puts it here
 
-for step in (
-    "list",
-    "fetch_assignment",
-    "fetch_feedback",
-    "release_assignment",
-    "release_feedback",
-    "submit",
-    "collect",
-):
-    words = "".join(word.title() for word in step.split("_"))
-    setattr(c.ExchangeFactory, step, f"course.exchange.plugins.Exchange{words}")
-c.ExchangeFactory.exchange = "course.exchange.plugins.ClassroomExchange"
+exchange.use(c)
+c.CourseDirectory.course_id = COURSE
 
-c.CourseDirectory.course_id = (
-    "course"  # one classroom is one course; a course folder's own config may rename it
-)
-
-# A student's own assignments lie in a folder of their own: no name of an instructor's is in tito's way.
-work = Path(os.environ.get("TT_WORK") or "~/course").expanduser()
-c.Exchange.assignment_dir = str(work / "assignments")
-c.ClassroomExchange.modules_dir = str(work)
+# An instructor's own assignments lie in a folder of their own: none of their names is in tito's way.
+c.Exchange.assignment_dir = str(home() / "assignments")
+c.ClassroomExchange.modules_dir = str(home())
