@@ -34,7 +34,7 @@ ANSWER = "http+docker://localhost"  # docker-py's way to say: over the socket
 class Gate:
     """A gate of its own: its process, its state, its two callers."""
 
-    def __init__(self, folder: Path, image: str) -> None:
+    def __init__(self, folder: Path, image: str, **environment: str) -> None:
         self.name = f"gate-{secrets.token_hex(3)}"
         self.state = folder
         self.image = image
@@ -53,6 +53,7 @@ class Gate:
             "TT_SANDBOX_SECONDS": "20",
             "TT_SANDBOX_MEMORY": "128M",
             "TT_SANDBOX_POOL": "0",
+            **environment,
         }
         self.start()
 

@@ -69,6 +69,8 @@ ATTACKS = {
     "system_exit": "import sys\ndef double(x):\n    sys.exit('all is well')\n",
     "segmentation_fault": "import ctypes\ndef double(x):\n    ctypes.string_at(0)\n",
     "infinite_loop": "def double(x):\n    while True:\n        pass\n",
+    "endless_loop_in_c": "def double(x):\n    return np.broadcast_to(x[0], (10**14, *x[0].shape)).sum(0)\n",
+    "endless_sleep": "import time\ndef double(x):\n    time.sleep(10**6)\n",
     "infinite_recursion": "def double(x):\n    return double(x)\n",
     "all_exceptions_caught_and_looping": """
         def double(x):
