@@ -66,6 +66,12 @@ class Entry:
             return f"'{name}' is not open yet. Your instructor opens it."
         return f"'{name}' is not open yet. It opens on {words(self.opens)}."
 
+    def hints_refused(self, name: str) -> str | None:
+        """Why there are no hints, in a sentence; None if there are."""
+        if self.exam_minutes is not None:
+            return f"'{name}' is an exam, so there are no hints."
+        return None if self.allow_hints else f"The calendar gives no hints for '{name}'. Ask your instructor."
+
     def restore_refused(self, name: str, now: datetime) -> str | None:
         """Why the reference of this module is not given, in a sentence; None if it is."""
         if self.skipped or (self.is_over(now) and self.allow_restore_after_due):

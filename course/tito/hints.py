@@ -25,8 +25,8 @@ def hint(where: Places, name: str | None) -> int:
     entry = places.calendar(where).module(module)
     if reason := entry.closed(module, now()):
         raise TitoError(reason)
-    if not entry.allow_hints:
-        raise TitoError(f"The calendar gives no hints for '{module}'. Ask your instructor.")
+    if reason := entry.hints_refused(module):
+        raise TitoError(reason)
     texts = _hints(where).get(exercise, [])
     if not texts:
         raise TitoError(f"Exercise '{exercise}' has no hints. Ask a neighbour, or your instructor.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from course import calendar as calendars
-from course.calendar import Entry
+from course.calendar import Entry, words
 from course.export import cells
 from course.manifest import ManifestError, Module
-from grading import assistance
+from grading import assistance, exams, limits, terms
 from grading.api.handlers import Answer, ApiHandler, Handler
 from grading.api.submissions import in_thread
 from grading.marks import iso
@@ -31,27 +32,42 @@ class CalendarHandler(ApiHandler):
 
     async def get(self) -> None:
         """Each module and milestone of the track, with what is allowed at this moment."""
+        answer = await in_thread(self._answer)
+        if self.is_staff(self.user):
+            answer["problem"] = self.service.calendar.problem
+        self.finish(answer)
+
+    def _answer(self) -> dict[str, Any]:
         calendar, now = self.service.calendar.current(), calendars.now()
         track = self.service.manifest.track(self.service.settings.track)
-        answer: dict[str, Any] = {
+        own = terms.of_student(self.service.engine, calendar, self.user["name"])
+
+        def entry(kind: str, slug: str) -> dict[str, Any]:
+            found = own(kind, slug)
+            left = limits.attempts_left(
+                self.service.engine, calendar, self.user["name"], kind, slug, found, now.timestamp()
+            )
+            return {**_entry(slug, calendar.entry(kind, slug), found, now), "attempts_left": left}
+
+        return {
             "timezone": calendar.timezone,
             "now": now.isoformat(timespec="seconds"),
             "modules": [
                 {
                     "number": step.number,
-                    **_entry(step.module.slug, calendar.module(step.module.slug), now),
-                    **_help(step.module.slug, calendar.module(step.module.slug), now),
+                    **entry("module", step.module.slug),
+                    **_help(
+                        step.module.slug,
+                        calendar.module(step.module.slug),
+                        own("module", step.module.slug),
+                        now,
+                    ),
                 }
                 for step in track.steps
             ],
-            "milestones": [
-                _entry(stop.milestone.slug, calendar.milestone(stop.milestone.slug), now)
-                for stop in track.stops
-            ],
+            "milestones": [entry("milestone", stop.milestone.slug) for stop in track.stops],
+            "assignments": [entry("assignment", name) for name in calendar.assignments],
         }
-        if self.is_staff(self.user):
-            answer["problem"] = self.service.calendar.problem
-        self.finish(answer)
 
 
 class ReferenceHandler(ApiHandler):
@@ -61,7 +77,7 @@ class ReferenceHandler(ApiHandler):
         """?catch_up=TARGET: as one of those before TARGET; otherwise because its deadline is over."""
         module = known_module(self, slug)
         target = self.get_query_argument("catch_up", None)
-        refusal = self._refused(module, target)
+        refusal = await in_thread(self._refused, module, target)
         if refusal:
             raise Answer(403, refusal)
         path = self.service.settings.reference / "tinytorch" / f"{module.slug}.py"
@@ -77,8 +93,11 @@ class ReferenceHandler(ApiHandler):
 
     def _refused(self, module: Module, target: str | None) -> str | None:
         calendar, now = self.service.calendar.current(), calendars.now()
+        if exam := _still_an_exam(self, module.slug, now):
+            return exam
         if target is None:
-            return calendar.module(module.slug).restore_refused(module.slug, now)
+            own = terms.of_student(self.service.engine, calendar, self.user["name"])("module", module.slug)
+            return _own(calendar.module(module.slug), own).restore_refused(module.slug, now)
         track = self.service.manifest.track(self.service.settings.track)
         try:
             wanted, given = track.step(target[:64]), track.step(module.slug)
@@ -141,9 +160,7 @@ class HintsHandler(ApiHandler):
         )
         if not 1 <= number <= there.get(exercise, 0):
             return f"There is no hint {number} for '{exercise[:64]}'."
-        if not self.service.calendar.current().module(module).allow_hints:
-            return f"The calendar gives no hints for '{module}'. Ask your instructor."
-        return None
+        return self.service.calendar.current().module(module).hints_refused(module)
 
 
 class GuessesHandler(ApiHandler):
@@ -153,6 +170,8 @@ class GuessesHandler(ApiHandler):
         """From the newest notebook of each student."""
         staff_only(self)
         module = known_module(self, slug).slug
+        if exam := await in_thread(_still_an_exam, self, module, calendars.now()):
+            raise Answer(403, exam)
         found = await in_thread(assistance.guesses, self.service.engine, self.service.store, module)
         self.finish({"module": module, "guesses": found})
 
@@ -195,25 +214,42 @@ def _hints(official: Path, module: str) -> dict[str, int]:
     return {cell.id: len(texts.get(cell.id, [])) for cell in cells(notebook) if cell.role == "exercise"}
 
 
-def _entry(slug: str, entry: Entry, now: datetime) -> dict[str, Any]:
-    """What the calendar says of a module or milestone."""
+def _still_an_exam(handler: ApiHandler, slug: str, now: datetime) -> str | None:
+    """Why nothing is told of a module whose exam is to come or runs for anybody; None if there is none."""
+    calendar = handler.service.calendar.current()
+    ends = exams.ends_for_all(handler.service.engine, calendar, slug, now)
+    return f"'{slug}' is an exam. This is given when it is over for all: {words(ends)}." if ends else None
+
+
+def _own(entry: Entry, own: terms.Terms) -> Entry:
+    """What the calendar says, with a student's own deadline."""
+    return replace(entry, due=own.due)
+
+
+def _entry(slug: str, entry: Entry, own: terms.Terms, now: datetime) -> dict[str, Any]:
+    """What holds for a student's module, milestone or assignment."""
+    last = own.last_moment()
     return {
         "slug": slug,
         "opens": entry.opens.isoformat() if entry.opens else None,
-        "due": entry.due.isoformat() if entry.due else None,
+        "due": own.due.isoformat() if own.due else None,
         "open": entry.is_open(now),
-        "over": entry.is_over(now),
+        "over": _own(entry, own).is_over(now),
         "weight": entry.weight,
         "skipped": entry.skipped,
+        "extended": own.extended,
+        "excused": own.excused,
+        "taken_until": None if last is None else iso(last),
+        "exam": [each.isoformat() for each in own.exam] if own.exam else None,
     }
 
 
-def _help(slug: str, entry: Entry, now: datetime) -> dict[str, Any]:
+def _help(slug: str, entry: Entry, own: terms.Terms, now: datetime) -> dict[str, Any]:
     """What help with a module is given at this moment."""
     return {
         "chosen": entry.chosen,
-        "hints": entry.allow_hints,
-        "restore": entry.restore_refused(slug, now) is None,
+        "hints": entry.hints_refused(slug) is None,
+        "restore": _own(entry, own).restore_refused(slug, now) is None,
         "catch_up": entry.catch_up_refused(slug, now) is None,
     }
 

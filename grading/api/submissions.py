@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from grading import bodies, marks
+from grading import bodies, limits, marks, terms
 from grading.api.handlers import Answer, ApiHandler
 from grading.api.receiving import CHECKING, ReceivingHandler, not_kept
 from grading.exchange import MOST_A_DAY, NO_ASSIGNMENT, Exchange
@@ -37,6 +37,10 @@ class SubmitHandler(ReceivingHandler):
 
     too_large = "Clear the notebook's outputs (Edit, Clear Outputs of All Cells), save it, and hand in again."
 
+    def initialize(self) -> None:
+        """The request's headers are here: by this moment it is judged, if the body does not take long."""
+        self.arrived = self.service.queue.clock()
+
     async def expect(self, kind: str, slug: str) -> str:  # type: ignore[override]  # its own address
         """The submission's id: the key, if the client sends one."""
         try:
@@ -56,6 +60,7 @@ class SubmitHandler(ReceivingHandler):
             raise Answer(409, KEY_TAKEN)
         if not again:
             await self._limit()
+            await in_thread(self._check_terms, kind, slug, self.arrived)
         return key
 
     def _check_assignment(self, name: str) -> None:
@@ -71,6 +76,15 @@ class SubmitHandler(ReceivingHandler):
         if await in_thread(self.service.queue.waiting_of, self.user["name"]) >= MOST_WAITING:
             raise Answer(429, f"{MOST_WAITING} of your submissions still wait. Hand in when they are marked.")
 
+    def _check_terms(self, kind: str, slug: str, at: float) -> None:
+        """Refuse what the calendar does not take from this student at a moment. Staff try everything."""
+        if self.is_staff(self.user):
+            return
+        calendar = self.service.calendar.current()
+        refused = limits.refusal(self.service.engine, calendar, self.user["name"], kind, slug, at)
+        if refused:
+            raise Answer(refused.status, refused.sentence)
+
     async def post(self, kind: str, slug: str) -> None:
         """The body is here: check it, keep it, give the receipt."""
         if self._finished:
@@ -81,7 +95,12 @@ class SubmitHandler(ReceivingHandler):
             self.service.metrics.receipts.labels(kind).inc()
             log.info("%s: %s '%s' of %s, %d bytes", upload.id, kind, slug, self.user["name"], upload.size)
         self.set_status(201 if new else 200)
-        self.finish(receipt(submission))
+        late = await in_thread(self._lateness, submission)
+        self.finish({**receipt(submission), **late})
+
+    def _lateness(self, submission: Submission) -> dict[str, Any]:
+        of = terms.of_student(self.service.engine, self.service.calendar.current(), submission.student)
+        return limits.lateness(of(submission.kind, submission.slug), submission.received_at)
 
     def _keep(self, upload: Upload, kind: str, slug: str) -> tuple[Submission, bool]:
         """Check, force to disk, queue: all of it or nothing; whether it is new. Runs in a thread."""
@@ -89,12 +108,19 @@ class SubmitHandler(ReceivingHandler):
         try:
             with CHECKING:
                 bodies.check(kind, slug, upload.read())
-            with self.service.store.alone(upload.id):
+            with limits.one_at_a_time(self.service.store, student), self.service.store.alone(upload.id):
                 # Without a row, a file of this name is a killed process's: nobody has a receipt for it.
                 former = queue.find(upload.id)
                 if former is None:
+                    at = limits.handed_in_at(self.arrived, queue.clock())
+                    self._check_terms(
+                        kind, slug, at
+                    )  # again: others of this student may have come in meanwhile
                     upload.keep()
-                    return queue.add(upload.id, student, kind, slug, upload.sha256, upload.size), True
+                    return queue.add(upload.id, student, kind, slug, upload.sha256, upload.size, at), True
+        except Answer:
+            upload.discard()
+            raise
         except bodies.Refused as error:
             upload.discard()
             raise Answer(400, str(error)) from None
