@@ -10,11 +10,13 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from grading.api import (
+    allocation,
     assistance,
     drafts,
     events,
     exceptions,
     exchange,
+    executions,
     exports,
     health,
     milestones,
@@ -38,6 +40,8 @@ ANSWERED_BY = (
     regrades,
     milestones,
     exchange,
+    executions,
+    allocation,
     drafts,
     exports,
     events,

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 class ExchangeHandler(ApiHandler):
     """What the exchange's handlers have in common."""
 
+    formgrader_too = True
+
     @property
     def exchange(self) -> Exchange:
         """Releases, submissions and feedback."""

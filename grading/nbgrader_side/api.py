@@ -59,3 +59,8 @@ def _sentence(error: urllib.error.HTTPError) -> str:
         return str(json.load(error)["error"])
     except (OSError, ValueError, KeyError, TypeError):
         return f"The grading service answered {error.code}."
+
+
+def gradebook_url() -> str:
+    """nbgrader's database: SQLite in the course folder, unless the classroom keeps it in PostgreSQL."""
+    return os.environ.get("TT_GRADEBOOK_URL") or "sqlite:////srv/nbgrader/gradebook.db"

@@ -44,11 +44,7 @@ FLAGGED = (
     "flagged: a check that must fail has passed, so something in this notebook changes how checks work. "
     "Read it before its points count"
 )
-ENDED = {
-    "timeout": "it ran longer than is allowed",
-    "oom": "it needed more memory than is allowed",
-    "killed": "it was ended",
-}
+NOT_RUN = "The sandbox gave no result for this cell."
 
 
 class SandboxExecute(NbGraderPreprocessor):  # type: ignore[misc]
@@ -67,7 +63,7 @@ class SandboxExecute(NbGraderPreprocessor):  # type: ignore[misc]
     max_output_bytes = Integer(outputs.TEXT_BYTES, help="Bytes of text that are kept of one cell.").tag(
         config=True
     )
-    max_files_bytes = Integer(8_000_000, help="Bytes of the assignment's other files that are sent.").tag(
+    max_files_bytes = Integer(5_000_000, help="Bytes of the assignment's other files that are sent.").tag(
         config=True
     )
 
@@ -121,8 +117,6 @@ class SandboxExecute(NbGraderPreprocessor):  # type: ignore[misc]
     def _fill(self, nb: NotebookNode, outcome: dict[str, Any]) -> None:
         """Put the outputs into the cells. A cell without gets an error, and so 0 points."""
         ran = outcome.get("cells") or []
-        ended = outcome.get("ended")
-        why = ENDED.get(str(ended), "it did not come to its end")
         for number, cell in enumerate(nb.cells):
             if cell.cell_type != "code":
                 continue
@@ -130,7 +124,7 @@ class SandboxExecute(NbGraderPreprocessor):  # type: ignore[misc]
             cell.execution_count = None
             cell.outputs = outputs.read(given, self.max_output_bytes)
             if given is None:
-                cell.outputs.append(outputs.failure("NotRun", f"This cell has no result: {why}."))
+                cell.outputs.append(outputs.failure("NotRun", NOT_RUN))
             if is_grade(cell) and not self.stderr_costs_points:
                 for output in cell.outputs:
                     if output.output_type == "stream":

@@ -13,6 +13,7 @@ USERS = {
     "token-eve": {"name": "<script>alert('eve')</script>", "kind": "user", "groups": [], "scopes": [SCOPE]},
     "token-ada": {"name": "ada", "kind": "user", "groups": ["role-instructor"], "scopes": [SCOPE]},
     "token-out": {"name": "out", "kind": "user", "groups": [], "scopes": ["self"]},
+    "token-formgrader": {"name": "formgrader", "kind": "service", "scopes": [SCOPE]},
     "token-service": {"name": "roster", "kind": "service", "scopes": [SCOPE]},
 }
 

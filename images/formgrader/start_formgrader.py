@@ -6,12 +6,14 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
+from grading.nbgrader_side.api import gradebook_url
+
 HOME = Path(os.environ["HOME"])
 
 
 def main() -> None:
     HOME.mkdir(parents=True, exist_ok=True)
-    with Gradebook("sqlite:////srv/nbgrader/gradebook.db"):
+    with Gradebook(gradebook_url()):
         pass
     os.chdir("/srv/nbgrader")
     os.execv("/opt/venv/bin/jupyterhub-singleuser", ["jupyterhub-singleuser", *sys.argv[1:]])  # noqa: S606

@@ -8,6 +8,7 @@ from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.preprocessors import GetGrades
 
 from grading.nbgrader_side import audit, autograde
+from grading.nbgrader_side.api import gradebook_url
 from grading.nbgrader_side.feedback import FeedbackExporter, HideHiddenTests
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - nbgrader puts it here
@@ -22,5 +23,6 @@ audit.install()
 
 c.CourseDirectory.root = str(COURSE)
 c.CourseDirectory.course_id = os.environ["TT_NAME"]
+c.CourseDirectory.db_url = gradebook_url()
 c.GenerateFeedback.preprocessors = [GetGrades, HideHiddenTests, CSSHTMLHeaderPreprocessor]
 c.GenerateFeedback.exporter_class = FeedbackExporter

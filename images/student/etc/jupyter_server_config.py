@@ -2,8 +2,13 @@
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - Jupyter puts it here
 
-# Of no use without a language server, or without an old notebook's settings; each costs its import.
-c.ServerApp.jpserver_extensions = {"jupyter_lsp": False, "notebook_shim": False}
+c.ServerApp.jpserver_extensions = {
+    # Of no use without a language server, or without an old notebook's settings; each costs its import.
+    "jupyter_lsp": False,
+    "notebook_shim": False,
+    # What nbgrader's panels ask for, without its imports.
+    "course.exchange.extension": True,
+}
 
 c.ServerApp.terminals_enabled = True
 # Not a login shell: /etc/profile would take our Python and tito off the path.
