@@ -173,9 +173,10 @@ def moment(context: Context, when: float | datetime) -> str:
 
 @pass_context
 def day(context: Context, when: float | datetime) -> str:
-    """The day of a time, with its weekday."""
+    """The day of a time, with its weekday; the year only where it is another than this."""
     at = _at(when, context["zone"])
-    return f"{at:%a} {at.day} {at:%b, %H:%M}"
+    year = "" if at.year == datetime.now(at.tzinfo).year else f" {at.year}"
+    return f"{at:%a} {at.day} {at:%b}{year}, {at:%H:%M}"
 
 
 def machine(when: float | datetime) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,6 @@ from course.manifest import Manifest
 WIDTH, HEIGHT = 640, 200
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 24
 BINS = 10
-SHARE = re.compile(r"(\d+(?:\.\d+)?)%")
 
 
 @dataclass(frozen=True)
@@ -89,24 +87,14 @@ def distribution(shares: Mapping[float, int]) -> list[Bar]:
     return bars
 
 
-def reached(row: Mapping[Any, Any]) -> float | None:
-    """What an attempt at a milestone reached, 0 to 1, as its result tells; None if it was not verified."""
-    if row["score"] is None:
-        return None
-    for text in row["notes"] or []:
-        if text.startswith("Verified") and (found := SHARE.search(text)):
-            return float(found[1]) / 100
-    return 0.0
-
-
 def of_attempts(
     manifest: Manifest, kind: str, slug: str, attempts: Sequence[Mapping[Any, Any]]
 ) -> dict[str, Any]:
-    """For a page of attempts: a milestone's `curve` and the `goal` that passes; None for what is none."""
+    """For a page of attempts: a milestone's `curve` of public scores, and the `goal` that passes, or None."""
     milestone = manifest.milestones.get(slug)
     if kind != "milestone" or milestone is None:
         return {"curve": None, "goal": None}
-    values = [(share, bool(row["passed"])) for row in attempts if (share := reached(row)) is not None]
+    values = [(row["public"], bool(row["passed"])) for row in attempts if row["public"] is not None]
     return {"curve": curve(values, milestone.passing) if values else None, "goal": milestone.passing}
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from course.calendar import Calendar
 from course.manifest import Manifest
 from grading import terms
+from grading.database import attempts as verified
 from grading.database import by_hand, results, standings, submissions
 from grading.terms import Terms
 
@@ -183,14 +184,18 @@ def next_step(entries: Iterable[Entry], now: datetime) -> Entry | None:
 def attempts_at(engine: sa.Engine, student: str, kind: str, slug: str) -> list[Row]:
     """All submissions of one module or milestone with their results, oldest first."""
     query = (
-        sa.select(submissions, results)
-        .select_from(submissions.outerjoin(results, results.c.submission == submissions.c.id))
+        sa.select(submissions, results, verified.c.public, verified.c.private)
+        .select_from(
+            submissions.outerjoin(results, results.c.submission == submissions.c.id).outerjoin(
+                verified, verified.c.submission == submissions.c.id
+            )
+        )
         .where(submissions.c.student == student, submissions.c.kind == kind, submissions.c.slug == slug)
         .order_by(submissions.c.received_at.desc(), submissions.c.id.desc())
         .limit(MOST_ATTEMPTS)
     )
     with engine.connect() as connection:
-        return list(connection.execute(query).mappings())[::-1]
+        return [*reversed(connection.execute(query).mappings().all())]
 
 
 def total(entries: Iterable[Entry]) -> tuple[float, float]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from typing import Any
 
 import sqlalchemy as sa
 from tornado.web import authenticated
 
 from course import calendar as calendars
+from grading import exceptions as granting
 from grading.api import charts, overview
+from grading.api.browser import query
 from grading.api.class_list import Person
 from grading.api.class_pages import ClassHandler
 from grading.api.handlers import Answer
@@ -18,6 +22,9 @@ from grading.api.submissions import in_thread
 from grading.database import changes, exceptions, hints, people, restores, submissions
 
 MOST_CHANGES = 500
+NOBODY = "Nobody of this name is on the roster or has handed in."
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,8 @@ def read_record(connection: sa.Connection, name: str) -> Record | None:
         person = Person(**{field: row[field] for field in Person.__dataclass_fields__})
 
     def newest(table: sa.Table, *which: sa.ColumnElement[bool]) -> Sequence[overview.Row]:
-        query = sa.select(table).where(*which).order_by(table.c.at.desc()).limit(MOST_CHANGES)
-        return connection.execute(query).mappings().all()
+        rows = sa.select(table).where(*which).order_by(table.c.at.desc()).limit(MOST_CHANGES)
+        return connection.execute(rows).mappings().all()
 
     whom = exceptions.c.student == name
     if person.section:
@@ -58,6 +65,29 @@ def read_record(connection: sa.Connection, name: str) -> Record | None:
     )
 
 
+def as_asked(person: Person, given: Mapping[str, str], zone: tzinfo) -> dict[str, object]:
+    """What the form asks for, as the API would be asked.
+
+    Raises:
+        Refused: a time or number is none.
+    """
+    kind, _, slug = given["item"].partition("/")
+    whom = {"section": person.section} if given["whole"] else {"student": person.name}
+    asked: dict[str, object] = {**whom, "why": given["why"], "excused": given["excused"] == "yes"}
+    if slug:
+        asked |= {"kind": kind, "slug": slug}
+    try:
+        if given["due"]:  # by the class's clock, as the form says
+            asked["due"] = datetime.fromisoformat(given["due"]).replace(tzinfo=zone).isoformat()
+        if given["extra_time"]:
+            asked["extra_time"] = float(given["extra_time"]) / 100
+    except (ValueError, OverflowError):
+        raise granting.Refused(
+            "The deadline is a day and a time, the extra time a number of percent."
+        ) from None
+    return asked
+
+
 class RecordPage(ClassHandler):
     """GET class/student?name=: everything about one student. POST: grant something, or withdraw it."""
 
@@ -67,11 +97,47 @@ class RecordPage(ClassHandler):
         self.graders_only()
         await self.show_record(self.get_query_argument("name", ""))
 
+    async def post(self) -> None:
+        """Grant what the form says, or withdraw what its button is about; then show the record again."""
+        self.instructors_only()
+        name = self.get_query_argument("name", "")
+        record = await self.read(read_record, name)
+        if record is None:
+            raise Answer(404, NOBODY)
+        engine, by = self.service.engine, self.current_user["name"]
+        withdrawn = self.get_body_argument("withdraw", "")
+        if withdrawn:
+            id = (
+                int(withdrawn) if withdrawn.isascii() and withdrawn.isdecimal() and len(withdrawn) < 10 else 0
+            )
+            if await in_thread(granting.withdraw, engine, id, by) is None:
+                raise Answer(404, "This was withdrawn already. Load the page again.")
+            log.info("exception %d withdrawn by %s", id, by)
+        else:
+            given = {
+                field: self.get_body_argument(field, "")
+                for field in ("item", "due", "extra_time", "excused", "whole", "why")
+            }
+            try:
+                asked = as_asked(record.person, given, self.zone)
+                calendar = self.service.calendar.current()
+                row = await in_thread(granting.checked, engine, self.service.manifest, calendar, asked)
+            except granting.Refused as error:
+                self.set_status(400)
+                await self.show_record(name, str(error), given)
+                return
+            granted = await in_thread(granting.grant, engine, row, by)
+            log.info("exception %d granted by %s", granted["id"], by)
+        # The answer to a form is another page: loading that again sends nothing twice.
+        self.redirect(
+            f"{self.service.settings.prefix}class/student{query({}, name=name)}#granted", status=303
+        )
+
     async def show_record(self, name: str, fault: str = "", given: Mapping[str, str] | None = None) -> None:
         """Render it; with what was wrong in the form, and what was typed."""
         record = await self.read(read_record, name)
         if record is None:
-            raise Answer(404, "Nobody of this name is on the roster or has handed in.")
+            raise Answer(404, NOBODY)
         entries = await self.entries_of(name)
         available = [entry for entry in entries if entry.available]
         self.show_class(
