@@ -27,7 +27,7 @@ def samples(course: CourseFiles, files: MilestoneFiles, seed: int) -> dict[str, 
         seed: the submission's own, for its private part.
     """
     slug = files.milestone.slug
-    seeds = {PUBLIC: public_seed(course.settings.folder), PRIVATE: seed}
+    seeds: dict[str, int | str] = {PUBLIC: public_seed(course.settings.folder), PRIVATE: seed}
     return {part: files.hidden(generator(seeds[part], slug), half) for half, part in enumerate(PARTS)}
 
 

@@ -59,7 +59,7 @@ class ClassHandler(ApiHandler):
 
 
 class RetrainHandler(ApiHandler):
-    """POST milestones/retrain/SUBMISSION, for staff: train an attempt again, from nothing. GET: the outcome."""
+    """milestones/retrain/SUBMISSION, for staff. POST: train an attempt again. GET: what came of it."""
 
     async def post(self, id: str) -> None:
         """It costs nobody points by itself."""

@@ -1,0 +1,1 @@
+"""Marks and code for other systems: Canvas, Moodle, spreadsheets, nbgrader, similarity checkers."""
