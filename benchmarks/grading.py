@@ -208,10 +208,11 @@ def idle_cpus() -> float:
 
 
 def ensure_image(image: str) -> None:
-    """Build the sandbox's image if the engine does not have it."""
+    """Build one of our images if the engine does not have it."""
     if subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode:
-        prefix, _, version = image.replace("/sandbox", "").partition(":")
-        run([str(ROOT / "images" / "build.sh"), prefix, version, "sandbox"])
+        prefix, _, rest = image.rpartition("/")
+        name, _, version = rest.partition(":")
+        run([str(ROOT / "images" / "build.sh"), prefix, version, name])
 
 
 # nbgrader
