@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from course.probing import OutputError, normalise
 from grading.sandbox import frames
-from grading.sandbox.isolation import end_child, enter_child
+from grading.sandbox.isolation import end_child, enter_child, fork
 from grading.sandbox.sources import Sources
 
 KEPT_OUTPUT = 300  # bytes of what a student's code printed, for the reason when it ends without an answer
@@ -83,7 +83,7 @@ class Fork:
     def __init__(self, functions: Sequence[Function], budget: Budget, sources: Sources) -> None:
         self.answers, answers_out = os.pipe()
         self.printed, printed_out = os.pipe()
-        self.child = os.fork()
+        self.child = fork()
         if self.child == 0:
             _child(functions, budget.memory, sources, answers_out, printed_out)
         os.close(answers_out)

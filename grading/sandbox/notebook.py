@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from grading.sandbox import frames
-from grading.sandbox.isolation import end_child, enter_child
+from grading.sandbox.isolation import end_child, enter_child, fork
 
 WORK = Path(tempfile.gettempdir()) / "assignment"
 MOST_CELL = 2 * 1024 * 1024  # bytes of one cell's outputs, as JSON
@@ -105,7 +105,7 @@ class Run:
         self.answers, answers_out = os.pipe()
         self.printed, printed_out = os.pipe()
         go_in, self.go = os.pipe()
-        self.child = os.fork()
+        self.child = fork()
         if self.child == 0:
             code = [source for source in cells if source is not None]
             _child(code, memory, answers_out, printed_out, go_in)
