@@ -4,7 +4,9 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
+from course.calendar import Calendar, Entry
 from grading import database
 from grading.api.service import Service
 from grading.calendar import CalendarKeeper
@@ -152,3 +154,40 @@ async def api(settings, engine, store, toy):
     yield api
     api.server.stop()
     api.hub.server.stop()
+
+
+class Published:
+    """The calendar in force, as a test sets it."""
+
+    def __init__(self):
+        self.calendar = Calendar()
+
+    def current(self):
+        return self.calendar
+
+    def says(self, **values):
+        self.calendar = Calendar(modules={"toy": Entry(**values)})
+
+
+@pytest.fixture
+def calendar(recorder):
+    """What the recorder reads as the calendar in force."""
+    published = Published()
+    recorder.keeper = recorder.in_force.keeper = published
+    return published
+
+
+@pytest.fixture
+def settled(recorder, book, engine):
+    """A function that has the recorder do all it has to, and returns how somebody stands."""
+
+    def settle(student="ann", kind="module", slug="toy"):
+        recorder.look(book)
+        while recorder.record(book) or recorder._others:
+            pass
+        of = database.standings.c
+        query = sa.select(database.standings).where(of.student == student, of.kind == kind, of.slug == slug)
+        with engine.connect() as connection:
+            return connection.execute(query).first()
+
+    return settle

@@ -12,7 +12,6 @@ from course.calendar import Calendar, Entry
 from grading import changes, database, terms
 from grading.nbgrader_side import audit
 from grading.recorder import gradebook, reading
-from grading.standings import Key
 from grading.tests.postgresql import BOTH
 from grading.tests.test_recorder import grade, graded
 
@@ -23,46 +22,7 @@ pytestmark = [
     pytest.mark.xdist_group("gradebook"),  # one process: to make a gradebook takes seconds
 ]
 
-ANN = Key("ann", "module", "toy")
 DUE = datetime(2026, 10, 19, 18, tzinfo=timezone.utc)
-
-
-class Published:
-    """The calendar in force, as a test sets it."""
-
-    def __init__(self):
-        self.calendar = Calendar()
-
-    def current(self):
-        return self.calendar
-
-    def says(self, **values):
-        self.calendar = Calendar(modules={"toy": Entry(**values)})
-
-
-@pytest.fixture
-def calendar(recorder):
-    published = Published()
-    recorder.keeper = recorder.in_force.keeper = published
-    return published
-
-
-@pytest.fixture
-def settled(recorder, book, engine):
-    """A function that has the recorder do all it has to, and returns how somebody stands."""
-
-    def settle(key=ANN):
-        recorder.look(book)
-        while recorder.record(book) or recorder._others:
-            pass
-        table = database.standings
-        query = sa.select(table).where(
-            table.c.student == key.student, table.c.kind == key.kind, table.c.slug == key.slug
-        )
-        with engine.connect() as connection:
-            return connection.execute(query).first()
-
-    return settle
 
 
 def history(engine):
@@ -127,13 +87,13 @@ def test_who_is_excused_stands_so_with_and_without_work(queue, clock, settled, e
     grant(engine, excused=True)
     assert settled().excused
     assert history(engine)[-1][0] == "ida"
-    other = settled(Key("ann", "milestone", "sign"))
+    other = settled("ann", "milestone", "sign")
     assert (other.excused, other.counted, other.max_score) == (True, None, 10.0)
     withdrawn = {"withdrawn_by": "ida", "withdrawn_at": 2e9 + 1}
     with engine.begin() as connection:
         connection.execute(database.exceptions.update().values(withdrawn))
     assert not settled().excused
-    assert settled(Key("ann", "milestone", "sign")) is None
+    assert settled("ann", "milestone", "sign") is None
 
 
 def test_extension_of_a_section_is_for_its_students(queue, clock, settled, calendar, engine):
@@ -202,8 +162,7 @@ def test_instructors_own_assignment_stands_as_nbgrader_marked_it(settled, engine
     for sheet in submission.notebooks:
         sheet.grades[0].auto_score, sheet.grades[0].needs_manual_grade = 3.0, sheet.name == "problem2"
     book.db.commit()
-    key = Key("ann", "assignment", "ps1")
-    row = settled(key)
+    row = settled("ann", "assignment", "ps1")
     assert (row.automatic, row.max_score, row.factor, row.score) == (6.0, 8.0, 0.9, 5.4)
     assert history(engine) == [("grader", None, 5.4, "marked by nbgrader")]
     with engine.connect() as connection:
