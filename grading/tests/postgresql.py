@@ -1,7 +1,4 @@
-"""A real PostgreSQL for tests: a server of this machine's package, on a socket in a folder, gone afterwards.
-
-TT_TEST_POSTGRESQL names the folder of another server's socket instead, where `grading` makes databases.
-"""
+"""A real PostgreSQL for tests: this machine's package, on a socket in a folder, gone afterwards."""
 
 from __future__ import annotations
 
@@ -61,9 +58,6 @@ class Server:
 @contextmanager
 def running() -> Iterator[Server]:
     """A server for as long as it is needed; skips the test where there is none."""
-    if there := os.environ.get("TT_TEST_POSTGRESQL"):
-        yield Server(there)
-        return
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip(MISSING)
