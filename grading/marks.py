@@ -1,27 +1,31 @@
-"""Reading marks: a student's own, and a class's. Plain data, for the API and the pages."""
+"""Reading a student's own marks. Plain data, for the API."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Any
 
 import sqlalchemy as sa
 
-from grading.database import results, submissions
+from grading.database import by_hand, results, standings, submissions
+from grading.terms import Terms
 
 View = dict[str, Any]
 MARKED = submissions.outerjoin(results, results.c.submission == submissions.c.id)
 JOINED = sa.select(submissions, results).select_from(MARKED)
-# Without the reasons: a class has many, and its list shows none.
-SCORES = sa.select(
-    submissions,
-    results.c.score,
-    results.c.max_score,
-    results.c.passed,
-    sa.null().label("checks"),
-    sa.null().label("notes"),
-).select_from(MARKED)
+MILESTONE = "milestone-"  # before its slug it is nbgrader's name of it
+STANDING = (
+    "counted",
+    "attempts",
+    "automatic",
+    "by_hand",
+    "factor",
+    "score",
+    "max_score",
+    "passed",
+    "excused",
+)
 
 
 def one(engine: sa.Engine, id: str, student: str) -> View | None:
@@ -33,37 +37,81 @@ def one(engine: sa.Engine, id: str, student: str) -> View | None:
 
 
 def of_student(engine: sa.Engine, student: str) -> list[View]:
-    """The newest submission of each of a student's modules and milestones.
+    """The newest submission of each of a student's modules, milestones and assignments.
 
-    While the newest has no mark, `previous` holds the newest one that has.
+    While the newest has no mark, `previous` holds the newest one that has. Marks are read of these only,
+    however many others there are.
     """
-    query = JOINED.where(submissions.c.student == student)
-    query = query.order_by(submissions.c.received_at, submissions.c.id)
-    with engine.connect() as connection:
-        rows = connection.execute(query).mappings().all()
-    return list(_newest(rows).values())
-
-
-def of_class(engine: sa.Engine) -> dict[str, dict[tuple[str, str], View]]:
-    """Everybody's newest marks, without reasons: student -> (kind, slug) -> view."""
-    query = SCORES.order_by(submissions.c.student, submissions.c.received_at, submissions.c.id)
-    found: dict[str, list[sa.RowMapping]] = {}
-    with engine.connect() as connection:
-        for row in connection.execute(query).mappings():
-            found.setdefault(row["student"], []).append(row)
-    return {student: _newest(rows) for student, rows in found.items()}
-
-
-def _newest(rows: Iterable[sa.RowMapping]) -> dict[tuple[str, str], View]:
-    """Of rows in order of time, the last of each module or milestone."""
+    whose = (submissions.c.student, submissions.c.kind, submissions.c.slug)
+    moment = sa.func.max(submissions.c.received_at)
+    of = sa.select(*whose, moment.label("received_at")).where(submissions.c.student == student)
+    newest = of.group_by(*whose).subquery()
+    marked = of.where(submissions.c.state == "graded").group_by(*whose).subquery()
     found: dict[tuple[str, str], View] = {}
-    for row in rows:
-        key = (row["kind"], row["slug"])
-        before = found.get(key)
-        found[key] = view(row)
-        if before and row["state"] != "graded":
-            found[key]["previous"] = before if before["state"] == "graded" else before.get("previous")
-    return found
+    with engine.connect() as connection:
+        for chosen in (newest, marked):
+            same = [
+                submissions.c[name] == chosen.c[name] for name in ("student", "kind", "slug", "received_at")
+            ]
+            query = sa.select(submissions, results).select_from(MARKED.join(chosen, sa.and_(*same)))
+            for row in connection.execute(query.order_by(submissions.c.id)).mappings():
+                key = (row["kind"], row["slug"])
+                if chosen is newest:
+                    found[key] = view(row)
+                elif row["id"] != found[key]["id"] and found[key]["state"] != "graded":
+                    found[key]["previous"] = view(row)
+    return sorted(found.values(), key=lambda each: str(each["received_at"]))
+
+
+def standing_of(engine: sa.Engine, student: str) -> dict[tuple[str, str], View]:
+    """What counts of a student's modules, milestones and assignments, by kind and slug."""
+    query = sa.select(standings).where(standings.c.student == student)
+    given = sa.select(by_hand).where(by_hand.c.student == student).order_by(by_hand.c.item)
+    with engine.connect() as connection:
+        hands: dict[str, list[View]] = {}
+        for row in connection.execute(given).mappings():
+            hand = {name: row[name] for name in ("item", "points", "max_points", "comment", "waiting")}
+            hands.setdefault(row["assignment"], []).append(hand)
+        return {
+            (row["kind"], row["slug"]): {
+                **{name: row[name] for name in STANDING},
+                "given": hands.get(name_of(row["kind"], row["slug"]), []),
+                "late": late_in_words(row["factor"]),
+            }
+            for row in connection.execute(query).mappings()
+        }
+
+
+def told(
+    views: Iterable[View], stands: dict[tuple[str, str], View], terms: Callable[[str, str], Terms]
+) -> View:
+    """All of a student's marks: each submission with what counts of it and when it was due, and the total."""
+    listed: dict[str, list[View]] = {"module": [], "milestone": [], "assignment": []}
+    for each in views:
+        due = terms(each["kind"], each["slug"]).due
+        stand = stands.get((each["kind"], each["slug"]))
+        listed[each["kind"]].append({**each, "due": due and iso(due.timestamp()), "counts": stand})
+    counting = [each for each in stands.values() if not each["excused"]]
+    return {
+        **{f"{kind}s": found for kind, found in listed.items()},
+        "total": {
+            "score": round(sum(each["score"] for each in counting), 4),
+            "max_score": round(sum(each["max_score"] for each in counting), 4),
+        },
+        "excused": [
+            {"kind": kind, "slug": slug} for (kind, slug), each in sorted(stands.items()) if each["excused"]
+        ],
+    }
+
+
+def late_in_words(factor: float) -> str | None:
+    """What lateness takes, for the student; None if nothing."""
+    return None if factor >= 1 else f"Handed in late: {factor:.0%} of the points count."
+
+
+def name_of(kind: str, slug: str) -> str:
+    """nbgrader's name of a module, milestone or assignment."""
+    return MILESTONE + slug if kind == "milestone" else slug
 
 
 def view(row: sa.RowMapping) -> View:

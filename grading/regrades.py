@@ -20,7 +20,7 @@ from grading import standings, terms
 from grading.database import applied, by_hand, jobs, regrades, results, submissions
 from grading.database import standings as table
 from grading.jobs import Jobs
-from grading.marks import iso
+from grading.marks import iso, name_of
 from grading.standings import Hand, Key, Marked
 
 LONGEST_WHY = 500  # characters
@@ -261,8 +261,9 @@ def _change(engine: sa.Engine, key: Key, other: _Other, holds: terms.Terms) -> V
         .where(*whose(submissions))
         .order_by(submissions.c.received_at, submissions.c.id)
     )
-    name = f"milestone-{key.slug}" if key.kind == "milestone" else key.slug
-    given = sa.select(by_hand).where(by_hand.c.student == key.student, by_hand.c.assignment == name)
+    given = sa.select(by_hand).where(
+        by_hand.c.student == key.student, by_hand.c.assignment == name_of(key.kind, key.slug)
+    )
     with engine.connect() as connection:
         former = connection.execute(sa.select(table).where(*whose(table))).mappings().first()
         would = [

@@ -182,13 +182,17 @@ class SubmissionHandler(ApiHandler):
 
 
 class MarksHandler(ApiHandler):
-    """GET marks: one's own, the newest of each module and milestone."""
+    """GET marks: one's own, the newest of each module, milestone and assignment, and what counts."""
 
     async def get(self) -> None:
         """All marks."""
-        found = await in_thread(marks.of_student, self.service.engine, self.user["name"])
-        of = {kind: [view for view in found if view["kind"] == kind] for kind in ("module", "milestone")}
-        self.finish({"student": self.user["name"], "modules": of["module"], "milestones": of["milestone"]})
+        found = await in_thread(self._marks, self.user["name"])
+        self.finish({"student": self.user["name"], **found})
+
+    def _marks(self, student: str) -> marks.View:
+        engine = self.service.engine
+        holds = terms.of_student(engine, self.service.calendar.current(), student)
+        return marks.told(marks.of_student(engine, student), marks.standing_of(engine, student), holds)
 
 
 def receipt(submission: Submission) -> dict[str, Any]:

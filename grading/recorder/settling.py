@@ -21,13 +21,13 @@ from grading.changes import GRADER
 from grading.course_files import CourseFiles
 from grading.database import applied, by_hand, jobs, regrades, results, submissions
 from grading.database import standings as table
+from grading.marks import name_of
 from grading.recorder import gradebook, reading
 from grading.recorder.in_force import InForce
 from grading.results import CheckMark
 from grading.standings import Hand, Key, Marked, Standing
 from grading.store import Store
 
-MILESTONE = "milestone-"  # before its slug it is nbgrader's name of it
 SAME_SECOND = 1.0  # nbgrader keeps times less exactly than we do
 
 
@@ -61,7 +61,7 @@ class Settling:
         if kind == "module":
             return gradebook.module_assignment(slug, self.course.official(slug))
         points = float(self.course.manifest.milestone(slug).points)
-        return gradebook.Assignment(MILESTONE + slug, {slug: points})
+        return gradebook.Assignment(name_of(kind, slug), {slug: points})
 
     # ---- the course's modules and milestones: what was marked here goes into the gradebook ----
 
@@ -304,11 +304,6 @@ class Settling:
         with self.engine.connect() as connection:
             row = connection.execute(query).first()
         return (row.by, f"regrade: {row.why}") if row else None
-
-
-def name_of(kind: str, slug: str) -> str:
-    """nbgrader's name of a module, milestone or assignment."""
-    return MILESTONE + slug if kind == "milestone" else slug
 
 
 def marked_rows() -> sa.Select[Any]:

@@ -22,10 +22,11 @@ from grading.calendar import CalendarKeeper
 from grading.course_files import CourseFiles
 from grading.database import by_hand, results, submissions
 from grading.database import standings as table
+from grading.marks import MILESTONE, name_of
 from grading.metrics import RecorderMetrics
 from grading.recorder import applying, gradebook, reading
 from grading.recorder.in_force import InForce
-from grading.recorder.settling import MILESTONE, Settling, marked_of, marked_rows, name_of
+from grading.recorder.settling import Settling, marked_of, marked_rows
 from grading.standings import Hand, Key
 from grading.store import Store
 

@@ -213,3 +213,22 @@ def test_recorder_killed_between_gradebook_and_table_loses_and_doubles_nothing(
     assert process.exitcode == -signal.SIGKILL
     assert settled().score == 5.0
     assert len(history(engine)) == 1
+
+
+async def test_student_reads_what_counts_and_why(api, queue, clock, settled, calendar, book):
+    calendar.says(due=DUE, late_per_day=0.1)
+    api.service.calendar._calendar = calendar.calendar
+    hand_in_on(clock, DUE + timedelta(hours=1))
+    graded(queue, clock, 0.0)
+    settled()
+    given_in_formgrader(book, manual_score=2.0)
+    settled()
+    graded(queue, clock, 2.0, number=2)  # and not recorded yet
+    _, marks = await api.json("api/marks")
+    (toy,) = marks["modules"]
+    counts = toy["counts"]
+    assert (toy["score"], toy["due"], counts["counted"][-1]) == (5.0, "2026-10-19T18:00:00Z", "1")
+    assert (counts["score"], counts["late"]) == (4.5, "Handed in late: 90% of the points count.")
+    assert counts["given"][0]["points"] == 2.0
+    assert marks["total"] == {"score": 4.5, "max_score": 5.0}
+    assert (await api.json("api/marks", "token-bob"))[1]["total"] == {"score": 0, "max_score": 0}
