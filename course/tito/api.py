@@ -61,25 +61,16 @@ def post(path: str, body: bytes, timeout: float = TIMEOUT) -> Any:
     return _ask(path, body, timeout)
 
 
-def get(path: str) -> Any:
+def get(path: str, timeout: float = TIMEOUT) -> Any:
     """Ask for something."""
-    return _ask(path, None, TIMEOUT)
+    return _ask(path, None, timeout)
 
 
 def _ask(path: str, body: bytes | None, timeout: float, more: Mapping[str, str] | None = None) -> Any:
     if not is_there():
         raise TitoError(OUTSIDE)
-    headers = {
-        "Authorization": f"token {os.environ['JUPYTERHUB_API_TOKEN']}",
-        "Content-Type": "application/json",
-        **(more or {}),
-    }
-    url = f"{os.environ['TT_GRADING_URL'].rstrip('/')}/api/{path}"
-    request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 (the classroom's own address)
-    # The service is next door: a campus's proxy, if the environment names one, must not see it.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=timeout) as answer:
+        with opener().open(request(path, body, more), timeout=timeout) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         kind = ServiceAway if error.code in AWAY else TitoError
@@ -91,6 +82,24 @@ def _ask(path: str, body: bytes | None, timeout: float, more: Mapping[str, str] 
             f"The grading service does not answer ({reason}). Your work is safe in your folder. "
             "Try again in a minute; if it stays so, tell your instructor."
         ) from error
+
+
+def request(
+    path: str, body: bytes | None, more: Mapping[str, str] | None = None, method: str | None = None
+) -> urllib.request.Request:
+    """A request to the service, with the student's token."""
+    headers = {
+        "Authorization": f"token {os.environ['JUPYTERHUB_API_TOKEN']}",
+        "Content-Type": "application/json",
+        **(more or {}),
+    }
+    url = f"{os.environ['TT_GRADING_URL'].rstrip('/')}/api/{path}"
+    return urllib.request.Request(url, data=body, headers=headers, method=method)  # noqa: S310 (our own)
+
+
+def opener() -> urllib.request.OpenerDirector:
+    """What asks. The service is next door: a campus's proxy, if the environment names one, is left out."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def _told(error: urllib.error.HTTPError) -> str:

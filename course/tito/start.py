@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from course.calendar import Entry, now
-from course.tito import TitoError, places
+from course.calendar import Entry, now, words
+from course.tito import TitoError, own_calendar, places
 from course.tito.places import Places
 from course.tito.status import next_module
 from course.tito.terminal import say
@@ -36,10 +36,11 @@ def start(where: Places, slug: str | None, fresh: bool) -> int:
     """Get a module (default: the next one) or a milestone."""
     course = places.manifest(where)
     slug = slug or next_module(where, course)
-    calendar = places.calendar(where)
+    calendar = own_calendar.read(where).calendar
     if slug in course.milestones and slug not in course.modules:
         _refuse_closed(slug, calendar.milestone(slug))
         milestone_script(where, slug, fresh)
+        _say_due(calendar.milestone(slug))
         return 0
     module = places.module(course, slug)
     _refuse_closed(slug, calendar.module(slug))
@@ -47,6 +48,7 @@ def start(where: Places, slug: str | None, fresh: bool) -> int:
     prepare(where)
     if _copy(where.official_notebook(slug), where.notebook(slug), fresh):
         remember_start(where, slug)
+    _say_due(calendar.module(slug))
     missing = [need for need in module.requires if not (where.package / f"{need}.py").is_file()]
     if missing:
         say(f"It uses {', '.join(missing)}, which you have not exported yet: tito export {missing[0]}")
@@ -56,6 +58,11 @@ def start(where: Places, slug: str | None, fresh: bool) -> int:
 def _refuse_closed(slug: str, entry: Entry) -> None:
     if reason := entry.closed(slug, now()):
         raise TitoError(f"{reason} `tito status` shows what is open.")
+
+
+def _say_due(entry: Entry) -> None:
+    if entry.due:
+        say(f"It {'was' if entry.is_over(now()) else 'is'} due {words(entry.due)}.")
 
 
 def prepare(where: Places) -> None:

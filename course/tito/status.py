@@ -1,4 +1,4 @@
-"""`tito status` and `tito map`: where a student is, from what lies on disk; the network is not asked."""
+"""`tito status` and `tito map`: where a student is, from what lies on disk, with their own deadlines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from course.calendar import Calendar, Entry, now, short, words
 from course.manifest import Manifest, Module, Step, Track
 from course.restored import is_restored
-from course.tito import TitoError, places
+from course.tito import TitoError, own_calendar, places
 from course.tito.places import Places
 from course.tito.terminal import number, paint, say
 from course.tito.update import outdated
@@ -20,8 +20,8 @@ Marks = dict[str, Any]
 
 def status(where: Places) -> int:
     """Print the way, the next step, and why it comes next."""
-    course, calendar, moment = places.manifest(where), places.calendar(where), now()
-    track = course.track()
+    course, own, moment = places.manifest(where), own_calendar.read(where), now()
+    calendar, track = own.calendar, course.track()
     marks = places.remembered(where)
     say(paint(f"{track.title} ({track.name})", "strong"))
     say()
@@ -33,7 +33,8 @@ def status(where: Places) -> int:
         mark = marks.get(f"module/{module.slug}")
         state = _module_state(where, step, mark, entry, moment)
         worth = module.points + module.by_hand if module.available else 0
-        print(_row(f" {step.number:>3}  {title:<25}", state, mark, worth, entry, moment))
+        row = _row(f" {step.number:>3}  {title:<25}", state, mark, worth, entry, moment)
+        print(_noted(row, own.notes.get(module.slug)))
         for stop in track.stops:
             if stop.after == module.slug:
                 milestone, entry = stop.milestone, calendar.milestone(stop.milestone.slug)
@@ -41,7 +42,8 @@ def status(where: Places) -> int:
                 state = _waiting(mark, "passed" if (mark or {}).get("passed") else "not passed yet")
                 state = state or _before(milestone.available, entry, moment)
                 worth = milestone.points if milestone.available else 0
-                print(_row(f"      Milestone {milestone.slug:<15}", state, mark, worth, entry, moment))
+                row = _row(f"      Milestone {milestone.slug:<15}", state, mark, worth, entry, moment)
+                print(_noted(row, own.notes.get(milestone.slug)))
     say()
     for line in _next(where, course, calendar, marks, moment):
         say(line)
@@ -114,6 +116,10 @@ def _row(begin: str, state: str, mark: Marks | None, worth: int, entry: Entry, m
     quiet = state in ("open", "to come", "skipped") or not entry.is_open(moment)
     state = paint(f"{state:<18}", "quiet") if quiet else f"{state:<18}"
     return f"{begin} {state} {points:>8}  {due}".rstrip()
+
+
+def _noted(row: str, note: str | None) -> str:
+    return f"{row}  ({note})" if note else row
 
 
 def _module_state(where: Places, step: Step, mark: Marks | None, entry: Entry, moment: datetime) -> str:

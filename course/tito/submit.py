@@ -32,6 +32,8 @@ def send(where: Places, kind: str, slug: str, content: dict[str, Any], wait: boo
         raise TitoError("What arrived is not what was sent. Please submit again.")
     places.remember(where, {"kind": kind, "slug": slug, "id": receipt["id"], "state": "queued"})
     say(f"Received {receipt['received_at']}, receipt {receipt['id']}. It is safely stored.")
+    if note := receipt.get("note"):
+        say(str(note))
     if not wait:
         say(f"See the mark with: tito mark {slug}")
         return 0
