@@ -1,4 +1,4 @@
-"""A student's code against the grader: what it forges and reads; the same against nbgrader's autograder.
+"""A student's code against the grader: what it forges, reads and breaks; the same against nbgrader's autograder.
 
 Every solution is wrong, so every point is a stolen one. Ours is handed in by the attacker's own server, in the
 real classroom; nbgrader's runs in a container of its own, in the same run. `TT_TEST_TABLES=yes` writes what came
@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.attacks.autograder import Autograder, Outcome
+from tests.attacks.code import BREAKING
 from tests.attacks.forging import FORGING
 from tests.attacks.reading import MARKER, READING
 from tests.classroom import REPOSITORY, Classroom, Student
@@ -50,6 +51,11 @@ BOOKS = {name: attacking(code) for name, code in {**FORGING, **READING}.items()}
     WITHOUT_CELLS: without_graded_cells()
 }
 
+# What wants to break the grader; tests/test_sandbox.py tries these here, with all that lies beside them.
+RUINOUS = [name for name, code in BREAKING.items() if "FOUND" not in code]
+NOTHING = "found nothing"
+UNHARMED = "no point, with a reason; the next submission is unharmed"
+
 
 def victims_notebook() -> Notebook:
     book = right(SLUG)
@@ -60,10 +66,11 @@ def victims_notebook() -> Notebook:
 
 @pytest.fixture(scope="module")
 def theirs(classroom: Classroom, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """What came of each attack on nbgrader's autograder; two at a time."""
+    """What came of each attack on nbgrader's autograder; several at a time, since most of them wait."""
     nbgrader = Autograder(classroom, tmp_path_factory.mktemp("nbgrader"), victims_notebook())
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(BOOKS, pool.map(nbgrader.grade, BOOKS.values()), strict=True))
+    books = BOOKS | {name: attacking(BREAKING[name]) for name in RUINOUS}
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(books, pool.map(nbgrader.grade, books.values()), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -112,19 +119,14 @@ def test_table_of_attacks_is_what_came_of_them(
     ours: dict[str, dict[str, Any]], theirs: dict[str, Outcome], capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = []
-    for name in BOOKS:
+    for name, mark in ours.items():
         if name in READING:
-            there = (
-                f"found {len(json_list(found_in(theirs[name].text)))}"
-                if found_in(theirs[name].text)
-                else "found nothing"
-            )
-            rows.append((f"reads {name}", there, "found nothing"))
+            found = re.findall(r"'[^']*'", found_in(theirs[name].text))
+            rows.append((f"reads {name}", f"found {len(found)}" if found else NOTHING, NOTHING))
         else:
-            mark = ours[name]
-            rows.append(
-                (name, theirs[name].words, f"{mark['score']:g} of {mark['max_score']:g} points, with reasons")
-            )
+            mine = f"{mark['score']:g} of {mark['max_score']:g} points, with reasons"
+            rows.append((name, theirs[name].words, mine))
+    rows += [(name, theirs[name].words, UNHARMED) for name in RUINOUS]
     written = [f"| {attack} | {there} | {here} |" for attack, there, here in rows]
     with capsys.disabled():
         print("\n" + "\n".join(written))
@@ -145,7 +147,3 @@ def found_in(text: str) -> str:
     """What an attack says that it found; '' for nothing."""
     found = FOUND.search(text)
     return found[1] if found and found[1] != "[]" else ""
-
-
-def json_list(text: str) -> list[str]:
-    return re.findall(r"'[^']*'", text)
