@@ -2,8 +2,8 @@
 
 Starts start-student against a stand-in of the hub, then: the lab's page for a signed-in student and a
 redirect for anybody else, a kernel that plots, a terminal that finds tito, a notebook saved, activity told
-to the hub, and no database library in the server's memory (an upgrade of jupyterhub that needs one at start
-shows here).
+to the hub, what nbgrader's panels ask for, and no database library in the server's memory (an upgrade of
+jupyterhub that needs one at start shows here).
 """
 
 import json
@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 
 import websocket
@@ -110,6 +111,38 @@ def run_in_terminal(line: str, until: str) -> None:
         shown += str(json.loads(socket.recv())[1])
 
 
+def try_nbgrader() -> None:
+    """What nbgrader's panels ask for; a grading service to tell of assignments is not here."""
+    assert json.loads(ask("GET", "courses")[1])["value"] == ["course"], (
+        "the panel 'Assignments' has no course"
+    )
+    listed = json.loads(ask("GET", "assignments?course_id=course")[1])
+    assert "TT_GRADING_URL" in listed["value"], f"the panel 'Assignments' tells no fault: {listed}"
+    assert json.loads(ask("GET", f"nbgrader_version?version={version('nbgrader')}")[1])["success"]
+    notebook = {
+        "cells": [cell("def double(x):\n    return x + x"), cell("assert double(2) == 5", "check")],
+        **{"metadata": {}, "nbformat": 4, "nbformat_minor": 5},
+    }
+    ask("PUT", "api/contents/assignment.ipynb", {"type": "notebook", "content": notebook})
+    validated = json.loads(ask("POST", "assignments/validate", {"path": "assignment.ipynb"})[1])
+    assert validated["success"], validated
+    assert "AssertionError" in validated["value"]["failed"][0]["error"], validated
+    assert not json.loads(ask("POST", "assignments/validate", {"path": "../../etc/passwd"})[1])["success"]
+    assert ask("GET", "formgrader")[0] == 404, "a student's server has a formgrader"
+    assert ask("GET", "assignments?course_id=course", token="")[0] in {302, 403}, (
+        "a stranger sees assignments"
+    )
+
+
+def cell(source: str, grade_id: str = "") -> dict[str, object]:
+    """A code cell; with an id, one of nbgrader's tests."""
+    kind = {"grade": True, "solution": False, "locked": True, "points": 1, "task": False, "schema_version": 3}
+    metadata = {"nbgrader": {"grade_id": grade_id, "cell_type": "code", **kind}} if grade_id else {}
+    cell_id = grade_id or "solution"
+    empty = {"execution_count": None, "outputs": []}
+    return {"cell_type": "code", "id": cell_id, "metadata": metadata, "source": source, **empty}
+
+
 def main() -> None:
     hub = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=hub.serve_forever, daemon=True).start()
@@ -141,9 +174,11 @@ def main() -> None:
         status, page = ask("GET", "lab/tree/course")
         assert status == 200, f"the lab's page: {status}"
         assert "jupyter-config-data" in page, "the lab's page is not JupyterLab's"
+        assert "@jupyter/nbgrader" in page, "nbgrader's panels are not in the lab"
         assert ask("GET", "lab", token=f"not {TOKEN}-")[0] in {302, 403}, "a wrong token was let in"
         assert ask("GET", "api/contents/course/README.md")[0] == 200, "no ~/course on the first start"
 
+        try_nbgrader()
         maps = Path(f"/proc/{server.pid}/maps").read_text()
         assert "sqlalchemy" not in maps, "the server imported the hub's database: see start_student.py"
         assert any("activity" in path for path in seen), "the hub was not told of activity"
