@@ -60,10 +60,10 @@ reset: privileged .venv/deploy ## a new one-time password for an account: USER=N
 	$(compose) exec -T hub python -m hub.accounts reset $(USER)
 
 .PHONY: roster
-roster: privileged .venv/deploy ## make the class from a CSV (name,id,email,section,role): FILE=class.csv
+roster: privileged .venv/deploy ## make the class from a CSV (name,id,email,section,role): FILE=class.csv; WHOLE=yes: who is not in it, has left
 	@test -n "$(FILE)" || { echo "Which file? make roster FILE=class.csv (columns: name,id,email,section,role)." >&2; exit 2; }
 	test -r "$(FILE)" || { echo "$(FILE) cannot be read. Check the path: make roster FILE=class.csv." >&2; exit 2; }
-	ansible/roster.sh $(abspath $(CONFIG)) "$(FILE)"
+	ansible/roster.sh $(abspath $(CONFIG)) "$(FILE)" $(if $(filter yes,$(WHOLE)),--whole)
 
 .PHONY: calendar
 calendar: privileged .venv/deploy ## check the class's calendar and show it; FILE=calendar.yml installs another

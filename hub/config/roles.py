@@ -28,7 +28,12 @@ def configure(c: Config, settings: Settings) -> None:
         {"name": "metrics", "services": ["prometheus"], "scopes": ["read:metrics"]},
         {"name": "routes", "services": ["routes"], "scopes": ["proxy"]},
         # Creating a user takes admin:users; there is no narrower scope for it.
-        {"name": "roster", "services": ["roster"], "scopes": ["admin:users", "admin:groups", "list:groups"]},
+        # It also tells grading who is in the class.
+        {
+            "name": "roster",
+            "services": ["roster"],
+            "scopes": ["admin:users", "admin:groups", "list:groups", GRADING],
+        },
     ]
     if settings.idle_timeout:
         culling = ["list:users", "read:users:activity", "read:servers", "delete:servers"]

@@ -23,6 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     apply_command.add_argument(
         "--passwords", type=Path, help="file to add new people's one-time passwords to"
     )
+    apply_command.add_argument(
+        "--whole", action="store_true", help="this is the whole class: whoever it does not name has left"
+    )
     apply_command.add_argument("--store", type=Path, default=PATH, help="the accounts' file (%(default)s)")
     apply_command.add_argument("--hub", default=_hub_api(), help="the hub's REST API (%(default)s)")
     apply_command.add_argument("--grading", default=_grading_api(), help="the grading API (%(default)s)")
@@ -47,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     if outcome.added or outcome.taken_over:
         print(f"One-time passwords: {asked.passwords}")
     try:
-        Grading(asked.grading, token).tell(people)
+        Grading(asked.grading, token).tell(people, asked.whole)
     except GradingError as error:
         return _sorry(f"The roster is applied, but grading was not told: {error} Apply it again later.")
     return 0

@@ -23,8 +23,11 @@ class Grading:
         self._session.trust_env = False  # as for the hub
         self._session.headers["Authorization"] = f"token {token}"
 
-    def tell(self, people: Sequence[Person]) -> None:
-        """Tell everybody's name and place. Whom only earlier rosters named are no longer active.
+    def tell(self, people: Sequence[Person], whole: bool) -> None:
+        """Tell everybody's name and place.
+
+        Args:
+            whole: whoever is not among them has left; their marks stay.
 
         Raises:
             GradingError: the service does not answer, or does not take it.
@@ -32,7 +35,7 @@ class Grading:
         at = time.time()
         for start in range(0, len(people), AT_ONCE):
             some = people[start : start + AT_ONCE]
-            complete = start + AT_ONCE >= len(people)
+            complete = whole and start + AT_ONCE >= len(people)
             self._post({"people": [_row(person) for person in some], "at": at, "complete": complete})
 
     def _post(self, message: object) -> None:

@@ -47,16 +47,18 @@ def person(number: int) -> Person:
 
 
 def test_large_class_is_told_in_portions_and_the_last_says_so(service: str) -> None:
-    Grading(service, "secret").tell([person(n) for n in range(2 * AT_ONCE + 1)])
+    Grading(service, "secret").tell([person(n) for n in range(2 * AT_ONCE + 1)], True)
     assert [len(message["people"]) for message in Service.told] == [AT_ONCE, AT_ONCE, 1]
     assert [message["complete"] for message in Service.told] == [False, False, True]
     assert len({message["at"] for message in Service.told}) == 1
+    Grading(service, "secret").tell([person(1)], False)
+    assert not Service.told[-1]["complete"], "a part of a class sends nobody away"
 
 
 def test_refusal_of_the_service_is_told_in_its_own_words(service: str) -> None:
     Service.status = 403
     with pytest.raises(GradingError, match=r"^Not today\.$"):
-        Grading(service, "secret").tell([person(1)])
+        Grading(service, "secret").tell([person(1)], False)
 
 
 def test_roster_is_in_force_when_grading_is_away_and_says_to_apply_it_again(
