@@ -90,6 +90,11 @@ class CourseFiles:
         notebook: dict[str, Any] = json.loads(self._text(self.settings.official / f"{slug}.ipynb"))
         return notebook
 
+    def instructor(self, slug: str) -> dict[str, Any]:
+        """The same with solutions and rubrics."""
+        notebook: dict[str, Any] = json.loads(self._text(self.settings.instructor / f"{slug}.ipynb"))
+        return notebook
+
     def _module(self, slug: str) -> ModuleFiles:
         official = self.official(slug)
         source = self._text(self.settings.probes / f"{slug}.py")

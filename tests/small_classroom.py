@@ -70,7 +70,9 @@ async def serve(built: Path, folder: Path) -> None:
     service = Service(settings, course.manifest, engine, queue, store, metrics, calendar)
     socket, port = bind_unused_port()
     HTTPServer(application(service, auth)).add_socket(socket)
-    recorder = Recorder(engine, course, store, settings.gradebook_url, RecorderMetrics(), calendar)
+    recorder = Recorder(
+        engine, course, store, settings.gradebook_url, RecorderMetrics(), calendar, settings.nbgrader
+    )
     threading.Thread(target=recorder.run, args=(threading.Event(),), daemon=True).start()
     limits = Limits(settings.sandbox_seconds, settings.sandbox_memory, OUTPUT_LIMIT)
     worker = Worker(queue, Jobs(engine), store, course, HarnessProcess(), limits, WorkerMetrics())

@@ -33,7 +33,9 @@ def main() -> int:
     metrics = RecorderMetrics()
     engine = database.connect(given.database_url)
     keeper = CalendarKeeper(given.calendar, course.manifest)  # it reads what the API has published
-    recorder = Recorder(engine, course, Store(given.submissions), given.gradebook_url, metrics, keeper)
+    recorder = Recorder(
+        engine, course, Store(given.submissions), given.gradebook_url, metrics, keeper, given.nbgrader
+    )
     metrics.serve(METRICS_PORT)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

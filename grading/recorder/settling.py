@@ -7,10 +7,12 @@ it is settled again, which changes nothing that is right already.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,17 +20,19 @@ import sqlalchemy as sa
 from course.export import answers
 from grading import changes, standings
 from grading.changes import GRADER
-from grading.course_files import CourseFiles
+from grading.course_files import CourseFault, CourseFiles
 from grading.database import applied, by_hand, jobs, regrades, results, submissions
 from grading.database import standings as table
 from grading.marks import name_of
-from grading.recorder import gradebook, reading
+from grading.recorder import gradebook, notebooks, reading
 from grading.recorder.in_force import InForce
 from grading.results import CheckMark
 from grading.standings import Hand, Key, Marked, Standing
 from grading.store import Store
 
 SAME_SECOND = 1.0  # nbgrader keeps times less exactly than we do
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -39,6 +43,7 @@ class Settling:
     course: CourseFiles
     store: Store
     in_force: InForce
+    folder: Path  # nbgrader's, for its course
 
     def settle(self, book: Any, key: Key, unrecorded: Collection[str] = ()) -> None:
         """Bring gradebook and standing of one key into agreement with what is in force.
@@ -149,6 +154,23 @@ class Settling:
         due = {assignment.name: gradebook.due_of(self.in_force.calendar.entry(key.kind, key.slug).due)}
         gradebook.write(book, assignment, key.student, counted.received_at, found, told)
         gradebook.set_due(book, due)
+        if key.kind == "module":
+            self._show(key, counted)
+
+    def _show(self, key: Key, counted: Marked) -> None:
+        """Put the notebook where formgrader looks for it. One that cannot be shown has its mark anyway."""
+        try:
+            notebooks.write(
+                self.folder,
+                self.course.official(key.slug),
+                self.course.instructor(key.slug),
+                key.student,
+                key.slug,
+                json.loads(self.store.read(counted.id))["notebook"],
+                counted.received_at,
+            )
+        except (OSError, ValueError, CourseFault) as problem:
+            log.warning("%s: formgrader cannot show it: %s", counted.id, problem)
 
     def _answers(
         self, book: Any, key: Key, id: str, assignment: gradebook.Assignment

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,12 +57,13 @@ class Recorder:
     gradebook_url: str
     metrics: RecorderMetrics
     keeper: CalendarKeeper
+    folder: Path  # nbgrader's, for its course
     postponed: dict[Key, Postponed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Nothing was looked at yet."""
         self.in_force = InForce(self.engine, self.keeper, self.course.manifest)
-        self.settling = Settling(self.engine, self.course, self.store, self.in_force)
+        self.settling = Settling(self.engine, self.course, self.store, self.in_force, self.folder)
         self._version: int | None = None  # of the gradebook, when it was last looked at
         self._renewed = 0  # how often terms had changed then
         self._looked = -LOOK_SECONDS

@@ -122,7 +122,7 @@ def book(settings, request):
 def recorder(engine, toy, store, settings):
     """A recorder that has looked at nothing yet."""
     keeper = CalendarKeeper(settings.calendar, toy.manifest)
-    return Recorder(engine, toy, store, settings.gradebook_url, RecorderMetrics(), keeper)
+    return Recorder(engine, toy, store, settings.gradebook_url, RecorderMetrics(), keeper, settings.nbgrader)
 
 
 @pytest.fixture

@@ -135,6 +135,7 @@ def test_gradebook_that_is_locked_is_written_later(settings, engine, toy, store,
         settings.gradebook_url,
         RecorderMetrics(),
         CalendarKeeper(settings.calendar, toy.manifest),
+        settings.nbgrader,
     )
     book.db.commit()
     real, gradebook.write = gradebook.write, lambda *_: (_ for _ in ()).throw(OSError("database is locked"))
@@ -156,6 +157,8 @@ class Asking:
     def official(self, _):
         return self.notebook
 
+    instructor = official
+
 
 @pytest.fixture
 def asked(engine, toy, store, settings, queue, clock, book):
@@ -167,6 +170,7 @@ def asked(engine, toy, store, settings, queue, clock, book):
         settings.gradebook_url,
         RecorderMetrics(),
         CalendarKeeper(settings.calendar, toy.manifest),
+        settings.nbgrader,
     )
 
     def hand_in(answer, number=1, record=True):

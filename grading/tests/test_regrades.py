@@ -60,6 +60,7 @@ def test_mended_probe_changes_the_mark_only_when_it_is_applied(
     toy,
     engine,
     settled,
+    recorder,
     book,
     monkeypatch,
 ):
@@ -89,6 +90,7 @@ def test_mended_probe_changes_the_mark_only_when_it_is_applied(
     assert regrades.apply(engine, id, "ida") == 0
     assert settled().score == 5.0
     assert grade(book).auto_score == 2.0
+    assert "0.001" in (recorder.folder / "autograded" / "ann" / "toy" / "toy.ipynb").read_text()
     assert history(engine)[-1] == ("ada", 3.0, 5.0, "regrade: The probe was too strict.")
     settled()
     assert len(history(engine)) == 2

@@ -127,6 +127,7 @@ def install(folder: Path) -> tuple[Settings, manifest.Manifest]:
         "notebooks/toy.ipynb": json.dumps(notebook(UNSOLVED)),
         "probes/toy.py": PROBES,
         "probes/milestones/sign.py": VERIFICATION,
+        "instructor/toy.ipynb": json.dumps(notebook(SOLVED)),
         "instructor/milestones/sign.py": SOLVED_SIGN,
         "reference/tinytorch/__init__.py": "",
         "reference/tinytorch/base.py": "one = 1\n",
