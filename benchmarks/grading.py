@@ -1,6 +1,7 @@
 """What marking one submission costs: ours against nbgrader's autograder, on the same submissions, in one run.
 
     python benchmarks/grading.py [--module tensor] [--submissions 8] [--image tinytorch/sandbox:0.1.0]
+    python benchmarks/grading.py --latency 20      # instead: from `tito submit` to the mark shown
 
 Three ways to mark the same notebooks (every other one right, the rest with one exercise left open):
 
@@ -20,6 +21,7 @@ line is the figures as one JSON object.
 """
 
 import argparse
+import asyncio
 import contextlib
 import json
 import os
@@ -35,6 +37,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import latency  # noqa: E402
 from grading import database, marks  # noqa: E402
 from grading.queue import Queue  # noqa: E402
 from grading.store import Store  # noqa: E402
@@ -50,6 +53,7 @@ def main() -> None:
     parser.add_argument("--module", default="tensor", help="whose notebook (default: tensor, the longest)")
     parser.add_argument("--submissions", type=int, default=8, help="how many (default: 8)")
     parser.add_argument("--image", default="tinytorch/sandbox:0.1.0", help="built if it is not there")
+    parser.add_argument("--latency", type=int, help="instead: how often `tito submit` is timed")
     asked = parser.parse_args()
     ensure_image(asked.image)
     with tempfile.TemporaryDirectory(prefix="benchmark-grading-") as name:
@@ -57,6 +61,10 @@ def main() -> None:
         run([sys.executable, "-m", "course.builder", "--into", str(folder / "course")])
         course = folder / "course" / "discovery"
         notebooks = submissions(course, asked.module, asked.submissions)
+        if asked.latency:
+            waits = latency.measure(folder, course, asked.image, asked.module, notebooks[0], asked.latency)
+            print(json.dumps({"module": asked.module, **asyncio.run(waits)}))
+            return
         print(f"{len(notebooks)} submissions of '{asked.module}'")
         figures = {"ours": ours(folder, course, asked.module, notebooks, asked.image)}
         prepare_nbgrader(folder, course, asked.module, notebooks)
@@ -121,6 +129,7 @@ def ours(folder: Path, course: Path, slug: str, notebooks: list[dict], image: st
         "TT_STUDENT_PIDS": "64",
         "TT_CGROUP_STUDENTS": "",
         "TT_SANDBOX_SECONDS": "60",
+        "TT_RETRAIN_SECONDS": "600",
         "TT_SANDBOX_MEMORY": "1G",
         "TT_SANDBOX_POOL": "1",
         "TT_GRADING_FOLDER": str(folder / "grading"),
