@@ -14,7 +14,7 @@ from nbgrader.converters.base import NbGraderException
 TIMEOUT = 60  # seconds; the API holds an answer back for 25
 
 
-class GradingError(NbGraderException):  # type: ignore[misc]
+class GradingError(NbGraderException):
     """The grading service refused, or does not answer; the message is a sentence for the instructor."""
 
     def __init__(self, status: int | None, sentence: str) -> None:

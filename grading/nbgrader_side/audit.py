@@ -6,6 +6,7 @@ The recorder reads these rows (table tt_changes) into the classroom's list of ch
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any
 
@@ -60,25 +61,27 @@ def _before_flush(session: Any, *_: object) -> None:
     with session.no_autoflush:
         for changed in [*session.new, *session.dirty]:
             if isinstance(changed, Grade):
-                for column, why in POINTS.items():
-                    before, after = _history(changed, column)
-                    if before != after:
-                        _note(session, changed, before, after, why)
+                for column, (before, after) in _changed(session, changed, POINTS).items():
+                    _note(session, changed, before, after, POINTS[column])
             elif isinstance(changed, Comment):
-                former, text = _history(changed, "manual_comment")
-                if former != text:
+                for _, text in _changed(session, changed, ("manual_comment",)).values():
                     said = f"comment: {text[:LONGEST]}" if text else "comment taken away"
                     _note(session, changed, None, None, said)
 
 
-def _history(row: Any, column: str) -> tuple[Any, Any]:
-    """A column's value in the database, and the one that is about to be written."""
-    history = sa.inspect(row).attrs[column].load_history()
-    after = history.added[0] if history.added else (history.unchanged or [None])[0]
-    return (history.deleted[0] if history.deleted else None) if history.added else after, after
+def _changed(session: Any, row: Any, columns: Iterable[str]) -> dict[str, tuple[Any, Any]]:
+    """Columns whose value is about to become another than the database has."""
+    state = sa.inspect(row)
+    given = {name: getattr(row, name) for name in columns if state.attrs[name].history.added}
+    if not given:
+        return {}
+    table = type(row).__table__
+    query = sa.select(*(table.c[name] for name in given)).where(table.c.id == row.id)
+    former = session.connection().execute(query).mappings().first() if state.persistent else None
+    pairs = {name: (former[name] if former else None, value) for name, value in given.items()}
+    return {name: (before, after) for name, (before, after) in pairs.items() if before != after}
 
 
 def _note(session: Any, row: Any, before: float | None, after: float | None, why: str) -> None:
-    notebook = row.notebook
-    submission = notebook.assignment
+    submission = row.notebook.assignment
     note(session, submission.student.id, submission.assignment.name, row.cell.name, before, after, why)

@@ -47,7 +47,7 @@ FLAGGED = (
 NOT_RUN = "The sandbox gave no result for this cell."
 
 
-class SandboxExecute(NbGraderPreprocessor):  # type: ignore[misc]
+class SandboxExecute(NbGraderPreprocessor):
     """Has a notebook run in the classroom's sandbox instead of in a kernel here."""
 
     timeout = Integer(30, help="Seconds that one cell may take.").tag(config=True)
@@ -131,7 +131,7 @@ class SandboxExecute(NbGraderPreprocessor):  # type: ignore[misc]
                         output.name = "stdout"  # nbgrader gives 0 points for a warning
 
 
-class SaveFlags(NbGraderPreprocessor):  # type: ignore[misc]
+class SaveFlags(NbGraderPreprocessor):
     """Flags a submission in formgrader, where each of its points then waits for a person."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
@@ -151,7 +151,7 @@ class SaveFlags(NbGraderPreprocessor):  # type: ignore[misc]
         return nb, resources
 
 
-class SandboxAutograde(Autograde):  # type: ignore[misc]
+class SandboxAutograde(Autograde):
     """nbgrader's autograde without a kernel."""
 
     autograde_preprocessors = List(

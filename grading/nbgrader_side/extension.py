@@ -36,7 +36,7 @@ FILE_POLICY = "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-in
 OPENED = {"png", "jpg", "jpeg", "gif", "pdf", "txt", "csv"}  # other files of students are downloaded
 
 
-class MarkersAuthorizer(JupyterHubAuthorizer):  # type: ignore[misc]
+class MarkersAuthorizer(JupyterHubAuthorizer):
     """Instructors may all; graders have formgrader's pages, and no terminal and no files."""
 
     def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
@@ -78,7 +78,7 @@ class Guard:
         waiting = super().prepare()  # type: ignore[misc]
         if waiting is not None:
             await waiting
-        self.set_header(  # type: ignore[attr-defined]
+        self.set_header(
             "Content-Security-Policy",
             FILE_POLICY if self.asks_for_a_file else PAGE_POLICY.format(nonce=new_nonce(), hashes=HASHES),
         )
@@ -113,7 +113,7 @@ class FileGuard(Guard):
     def set_extra_headers(self, path: str) -> None:
         """Nothing that could run is opened in the browser."""
         if path.rsplit(".", 1)[-1].lower() not in OPENED:
-            self.set_header("Content-Disposition", "attachment")  # type: ignore[attr-defined]
+            self.set_header("Content-Disposition", "attachment")
 
 
 def guarded(handler: type) -> type:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
-from nbgrader.preprocessors import NbGraderPreprocessor
 
 from grading.nbgrader_side import outputs
 from grading.nbgrader_side.rendering import POLICY, SafeHTMLExporter
@@ -20,7 +20,7 @@ SHORTEST = 8  # letters of a hidden line that tell something; `x = 1` may stand 
 FAILED = "A test of this cell failed. What it tests is hidden."
 
 
-class HideHiddenTests(NbGraderPreprocessor):  # type: ignore[misc]
+class HideHiddenTests(Preprocessor):
     """Leaves out what students are not to read."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:

@@ -66,7 +66,7 @@ def new_nonce() -> str:
     return nonce.get()
 
 
-class SafeHTMLExporter(HTMLExporter):  # type: ignore[misc]
+class SafeHTMLExporter(HTMLExporter):
     """nbconvert's HTML for notebooks that nobody trusts. Configured as HTMLExporter is."""
 
     def _create_environment(self) -> Environment:
