@@ -29,6 +29,7 @@ STALE_FORM = (
     "This form is out of date, or it did not come from this page. Nothing was changed. "
     "Load the page again, and send the form once more."
 )
+Moment = float | datetime | str  # seconds since 1970, a time, or one in ISO 8601
 FOR_STAFF = "Only instructors see the class's marks."
 FOR_INSTRUCTORS = "Only instructors change this; graders may read it."
 
@@ -165,21 +166,21 @@ def percent(value: float) -> str:
 
 
 @pass_context
-def moment(context: Context, when: float | datetime) -> str:
+def moment(context: Context, when: Moment) -> str:
     """A time as people read it, by the class's own clock."""
     at = _at(when, context["zone"])
     return f"{at.day} {at:%B %Y, %H:%M}"
 
 
 @pass_context
-def day(context: Context, when: float | datetime) -> str:
+def day(context: Context, when: Moment) -> str:
     """The day of a time, with its weekday; the year only where it is another than this."""
     at = _at(when, context["zone"])
     year = "" if at.year == datetime.now(at.tzinfo).year else f" {at.year}"
     return f"{at:%a} {at.day} {at:%b}{year}, {at:%H:%M}"
 
 
-def machine(when: float | datetime) -> str:
+def machine(when: Moment) -> str:
     """A time for `<time datetime>`."""
     return _at(when, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
 
@@ -199,7 +200,9 @@ def query(values: Mapping[str, object], **changed: object) -> str:
     return f"?{urlencode(kept)}" if kept else "?"
 
 
-def _at(when: float | datetime, zone: tzinfo) -> datetime:
+def _at(when: Moment, zone: tzinfo) -> datetime:
+    if isinstance(when, str):
+        when = datetime.fromisoformat(when.replace("Z", "+00:00"))
     return when.astimezone(zone) if isinstance(when, datetime) else datetime.fromtimestamp(when, zone)
 
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from grading.api import charts
 from grading.api.class_list import Person
 from grading.api.overview import UNMARKED, Entry, Key, Row
-from grading.database import by_hand, jobs, results, standings, submissions
+from grading.database import jobs, results, standings, submissions
 
 DAY = 86400.0
 REPEATED = 3  # failures of the same check in a row
@@ -250,9 +250,3 @@ def queue(connection: sa.Connection, now: float) -> QueueFigures:
         list(connection.execute(rows.limit(MOST_ROWS)).mappings()),
         list(connection.execute(failed).mappings()),
     )
-
-
-def to_mark(connection: sa.Connection) -> list[Row]:
-    """Answers that wait for a person's points, the oldest first."""
-    query = sa.select(by_hand).where(by_hand.c.waiting).order_by(by_hand.c.assignment, by_hand.c.at)
-    return list(connection.execute(query).mappings())

@@ -110,17 +110,24 @@ def sections(listed: Iterable[Person]) -> list[str]:
     return sorted({person.section for person in listed if person.section})
 
 
+def columns_of(connection: sa.Connection, manifest: Manifest, track: str | None) -> list[Entry]:
+    """The track's modules and milestones that are there, and nbgrader's assignments that have marks."""
+    own = sa.select(standings.c.slug).where(standings.c.kind == "assignment").distinct()
+    entries = [entry for entry in overview.of_track(manifest, track) if entry.available]
+    return entries + [
+        Entry("assignment", slug, slug, "", 0.0, True) for slug in sorted(connection.execute(own).scalars())
+    ]
+
+
 def table(
     engine: sa.Engine,
-    manifest: Manifest,
-    track: str | None,
+    columns: Sequence[Entry],
     calendar: Calendar,
     listed: Sequence[Person],
     wanted: Filter,
     page: int,
 ) -> Table:
     """One page of the class, filtered."""
-    columns = [entry for entry in overview.of_track(manifest, track) if entry.available]
     with engine.connect() as connection:
         open_work = unsettled(connection)
         chosen = _filtered(connection, listed, wanted, columns, open_work)
@@ -215,7 +222,9 @@ def _filtered(
         having = _having(connection, wanted.state, keys, open_work, [person.name for person in chosen])
         chosen = [person for person in chosen if person.name in having]
     if wanted.order in ("least", "most"):
+        expected = [sa.and_(standings.c.kind == each.kind, standings.c.slug == each.slug) for each in columns]
         sums = sa.select(standings.c.student, sa.func.sum(standings.c.score)).group_by(standings.c.student)
+        sums = sums.where(sa.or_(*expected), ~standings.c.excused)
         points = {row[0]: float(row[1]) for row in connection.execute(sums)}
         chosen.sort(key=lambda person: points.get(person.name, 0.0), reverse=wanted.order == "most")
     return chosen
@@ -244,7 +253,8 @@ def _having(
             found.add(row.student)
     if state == "none":
         for who, kind, slug in latest:
-            begun.setdefault(who, set()).add((kind, slug))
+            if (kind, slug) in keys:
+                begun.setdefault(who, set()).add((kind, slug))
         return {name for name in names if len(begun.get(name, ())) < len(keys)}
     return found
 

@@ -10,6 +10,7 @@ from tornado.web import authenticated
 
 from grading import assistance
 from grading.api import class_figures, class_list, overview
+from grading.api.allocation import allocation
 from grading.api.assistance import known_module
 from grading.api.browser import PageHandler
 from grading.api.class_list import ORDERS, STATES, Filter, Person
@@ -17,6 +18,7 @@ from grading.api.submissions import in_thread
 
 QUIET_DAYS = 7
 MOST_DAYS = 3650
+MOST_ROWS = 500  # of what waits for a person
 
 
 class ClassHandler(PageHandler):
@@ -26,6 +28,11 @@ class ClassHandler(PageHandler):
         """Render one of the class's pages."""
         common = {"view": here, "wide": True, "problem": self.service.calendar.problem}
         self.show(template, **{**common, **values})
+
+    def see_other(self, path: str) -> None:
+        """Answer a form with another page: loading that again sends nothing twice."""
+        self.set_status(303)
+        self.set_header("Location", f"{self.service.settings.prefix}{path}")
 
     def number(self, name: str, default: int, most: int) -> int:
         """A whole number of the address; the default where it is none."""
@@ -51,12 +58,13 @@ class ClassHandler(PageHandler):
         section = section if section in sections else ""
         return [each for each in everybody if section in ("", each.section)], sections, section
 
-    def columns(self) -> list[overview.Entry]:
-        """The track's modules and milestones that are there."""
+    async def columns(self) -> list[overview.Entry]:
+        """What there is a mark for."""
         service = self.service
-        return [
-            each for each in overview.of_track(service.manifest, service.settings.track) if each.available
-        ]
+        found: list[overview.Entry] = await self.read(
+            class_list.columns_of, service.manifest, service.settings.track
+        )
+        return found
 
 
 class ClassPage(ClassHandler):
@@ -68,14 +76,13 @@ class ClassPage(ClassHandler):
         self.graders_only()
         everybody: list[Person] = await self.read(class_list.students)
         sections = class_list.sections(everybody)
-        columns = self.columns()
+        columns = await self.columns()
         asked = self._asked(sections, columns)
         service = self.service
         table = await in_thread(
             class_list.table,
             service.engine,
-            service.manifest,
-            service.settings.track,
+            columns,
             service.calendar.current(),
             everybody,
             asked,
@@ -127,7 +134,7 @@ class ModulesPage(ClassHandler):
         """?section="""
         self.graders_only()
         listed, sections, section = await self.students()
-        figures = await self.read(class_figures.distributions, self.columns(), listed)
+        figures = await self.read(class_figures.distributions, await self.columns(), listed)
         self.show_class(
             "class_modules.html", "modules", figures=figures, sections=sections, section=section, live="class"
         )
@@ -153,7 +160,7 @@ class StuckPage(ClassHandler):
         """?days=, ?section="""
         self.graders_only()
         listed, sections, section = await self.students()
-        days, columns = self.number("days", QUIET_DAYS, MOST_DAYS), self.columns()
+        days, columns = self.number("days", QUIET_DAYS, MOST_DAYS), await self.columns()
         repeating, quiet, absent = await self.read(class_figures.stuck, columns, listed, days)
         self.show_class(
             "class_stuck.html",
@@ -189,10 +196,21 @@ class ByHandPage(ClassHandler):
 
     @authenticated
     async def get(self) -> None:
-        """By assignment."""
+        """?marker=: only what is somebody's turn."""
         self.graders_only()
-        rows = await self.read(class_figures.to_mark)
-        self.show_class("class_by_hand.html", "by-hand", rows=rows, live="class")
+        found = await in_thread(allocation, self.service.engine)
+        marker = self.get_query_argument("marker", "")
+        rows = [each for each in found if marker in ("", each["marker"])]
+        self.show_class(
+            "class_by_hand.html",
+            "by-hand",
+            rows=rows[:MOST_ROWS],
+            count=len(rows),
+            markers=sorted({each["marker"] for each in found if each["marker"]}),
+            marker=marker,
+            me=self.current_user["name"],
+            live="class",
+        )
 
 
 ROUTES: list[tuple[Any, ...]] = [

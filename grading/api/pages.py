@@ -7,7 +7,7 @@ from typing import Any
 from tornado.web import authenticated
 
 from course import calendar as calendars
-from grading.api import charts, class_pages, overview, record_pages
+from grading.api import charts, class_pages, export_pages, overview, record_pages, regrade_pages
 from grading.api.browser import HERE, CallbackHandler, MissingPage, PageHandler, StaticHandler
 from grading.api.handlers import Answer
 from grading.api.submissions import in_thread
@@ -65,6 +65,8 @@ ROUTES: list[tuple[Any, ...]] = [
     ("(module|milestone|assignment)/([^/]+)", HistoryPage),
     *class_pages.ROUTES,
     *record_pages.ROUTES,
+    *regrade_pages.ROUTES,
+    *export_pages.ROUTES,
     ("oauth_callback", CallbackHandler),
     ("static/(.*)", StaticHandler, {"path": str(HERE / "static")}),
 ]

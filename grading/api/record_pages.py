@@ -128,10 +128,7 @@ class RecordPage(ClassHandler):
                 return
             granted = await in_thread(granting.grant, engine, row, by)
             log.info("exception %d granted by %s", granted["id"], by)
-        # The answer to a form is another page: loading that again sends nothing twice.
-        self.redirect(
-            f"{self.service.settings.prefix}class/student{query({}, name=name)}#granted", status=303
-        )
+        self.see_other(f"class/student{query({}, name=name)}#granted")
 
     async def show_record(self, name: str, fault: str = "", given: Mapping[str, str] | None = None) -> None:
         """Render it; with what was wrong in the form, and what was typed."""
