@@ -100,6 +100,7 @@ class Parts:
             "TT_STUDENT_PIDS": "64",
             "TT_CGROUP_STUDENTS": "",
             "TT_SANDBOX_SECONDS": "60",
+            "TT_RETRAIN_SECONDS": "600",
             "TT_SANDBOX_MEMORY": "1G",
             "TT_SANDBOX_POOL": str(workers),
             "TT_ADMIN": "ada",

@@ -126,6 +126,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_POSTGRESQL": "yes" if grading["database"] == "postgresql" else "",
         "TT_SUBMISSION_MAX_BYTES": parse_size(grading["submission_max"]),
         "TT_SANDBOX_SECONDS": grading["sandbox_seconds"],
+        "TT_RETRAIN_SECONDS": grading["retrain_seconds"],
         "TT_SANDBOX_MEMORY": format_size(parse_size(grading["sandbox_memory"])),
         "TT_SANDBOX_POOL": grading["workers"],  # as many as can be needed at the same moment
         "TT_WORKERS": grading["workers"],

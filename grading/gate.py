@@ -40,6 +40,7 @@ class GateSandbox:
         """Run a task in a container that exists only for it."""
         connection = GateConnection(self.path, limits.seconds + MARGIN)
         where = f"/sandbox?seconds={limits.seconds:g}&memory={limits.memory}&output={limits.output}"
+        where += "&purpose=training" * limits.training
         try:
             connection.request("POST", where, body=task)
             response = connection.getresponse()

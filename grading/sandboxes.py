@@ -17,11 +17,16 @@ class SandboxSilent(Exception):  # noqa: N818  # an accident, perhaps
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use: wall seconds, bytes of memory, bytes of output."""
+    """What one submission may use: wall seconds, bytes of memory, bytes of output.
+
+    Attributes:
+        training: with the classroom's data sets, and for as long as a training may take.
+    """
 
     seconds: float
     memory: int
     output: int
+    training: bool = False
 
 
 @dataclass(frozen=True)

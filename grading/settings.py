@@ -28,6 +28,7 @@ class Settings:
     track: str | None = None
     submission_max_bytes: int = 10 * MEBIBYTE
     sandbox_seconds: int = 60
+    retrain_seconds: int = 600
     sandbox_memory: int = 1024 * MEBIBYTE
     gate_socket: Path = Path("/run/gate/gate.sock")
     reference: Path = Path("/opt/course/reference")
@@ -78,6 +79,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         track=given.get("TT_TRACK"),
         submission_max_bytes=_size(given, "TT_SUBMISSION_MAX_BYTES", default.submission_max_bytes),
         sandbox_seconds=_size(given, "TT_SANDBOX_SECONDS", default.sandbox_seconds),
+        retrain_seconds=_size(given, "TT_RETRAIN_SECONDS", default.retrain_seconds),
         sandbox_memory=_size(given, "TT_SANDBOX_MEMORY", default.sandbox_memory),
         gate_socket=Path(given.get("TT_GATE_SOCKET", default.gate_socket)),
         reference=Path(given.get("TT_REFERENCE", default.reference)),

@@ -51,6 +51,7 @@ class Gate:
             "TT_STUDENT_PIDS": "64",
             "TT_CGROUP_STUDENTS": "",
             "TT_SANDBOX_SECONDS": "20",
+            "TT_RETRAIN_SECONDS": "600",
             "TT_SANDBOX_MEMORY": "128M",
             "TT_SANDBOX_POOL": "0",
             **environment,

@@ -33,8 +33,13 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
-    run = {"module": run_module, "milestone": run_milestone, "notebook": run_cells}[task["task"]]
-    run(task, out)
+    tasks = {
+        "module": run_module,
+        "milestone": run_milestone,
+        "notebook": run_cells,
+        "training": run_training,
+    }
+    tasks[task["task"]](task, out)
 
 
 def run_module(task: Task, out: int) -> None:
@@ -71,6 +76,18 @@ def run_cells(task: Task, out: int) -> None:
     from grading.sandbox.notebook import run_notebook  # most tasks are not this one
 
     run_notebook(task, out)
+
+
+def run_training(task: Task, out: int) -> None:
+    """Have the student's own script learn from nothing."""
+    from grading.sandbox.training import train  # most tasks are not this one
+
+    sources = Sources(task["files"], own=task["own"])
+    sources.install()
+    budget = forks.Budget(task["seconds"], time.monotonic() + task["seconds"], task["memory"])
+    for outcome in forks.run([partial(train, task)], budget, sources):
+        send(out, "weights", outcome)
+    frames.write(out, frames.frame({"end": True, "problems": []}))
 
 
 def ask(probe: Probe, seed: int) -> object:

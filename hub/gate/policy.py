@@ -83,12 +83,12 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
             "LogConfig": {"Type": "local", "Config": {"max-size": "1m", "max-file": "2"}},
             # Not Binds: where a source is missing they make an empty one that root owns; this is an error.
             "Mounts": [
-                _mount(f"{settings.state}/homes/{student.key}", home, read_only=False),
-                _mount(f"{settings.state}/passwd/{student.key}.passwd", "/etc/passwd"),
-                _mount(f"{settings.state}/passwd/{student.key}.group", "/etc/group"),
-                _mount(f"{settings.state}/datasets", "/srv/datasets"),
+                mount(f"{settings.state}/homes/{student.key}", home, read_only=False),
+                mount(f"{settings.state}/passwd/{student.key}.passwd", "/etc/passwd"),
+                mount(f"{settings.state}/passwd/{student.key}.group", "/etc/group"),
+                mount(f"{settings.state}/datasets", "/srv/datasets"),
                 # What everybody may see of the course's folder: the calendar in force.
-                _mount(f"{settings.state}/course/public", "/srv/course"),
+                mount(f"{settings.state}/course/public", "/srv/course"),
             ],
         },
     }
@@ -105,7 +105,8 @@ def _refuse_more(where: str, asked: Mapping[str, Any], given: Any, free: set[str
             raise Refused(403, f"{where}{field} is not the hub's to set. Leave it out.")
 
 
-def _mount(source: str, target: str, read_only: bool = True) -> dict[str, Any]:
+def mount(source: str, target: str, read_only: bool = True) -> dict[str, Any]:
+    """A folder or file of the classroom's in a container."""
     return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}
 
 

@@ -55,16 +55,16 @@ class Pool:
         await asyncio.gather(*self._places, return_exceptions=True)
 
     @asynccontextmanager
-    async def sandbox(self, memory: int) -> AsyncIterator[Started]:
-        """A container for one submission; it is gone afterwards.
+    async def sandbox(self, memory: int, training: bool = False) -> AsyncIterator[Started]:
+        """A container for one submission; it is gone afterwards. To train it is never one that waited.
 
         Raises:
             EngineDown: there is none.
         """
         async with AsyncExitStack() as stack:
-            container = await self._taken(memory, stack)
+            container = None if training else await self._taken(memory, stack)
             if container is None:
-                made = sandbox.started(self.engine, self.settings, memory)
+                made = sandbox.started(self.engine, self.settings, memory, training)
                 container = await stack.enter_async_context(made)
             yield container
 

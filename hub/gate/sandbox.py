@@ -39,8 +39,8 @@ class Limits:
     output: int
 
 
-def sandbox_container(settings: Settings, memory: int) -> dict[str, Any]:
-    """The body of `POST /containers/create` for a submission."""
+def sandbox_container(settings: Settings, memory: int, training: bool = False) -> dict[str, Any]:
+    """The body of `POST /containers/create` for a submission; training has the data sets as students do."""
     return {
         "Image": settings.sandbox_image,
         "Labels": policy.labels(settings, "sandbox"),  # a gate that died finds its leftovers by these
@@ -71,6 +71,8 @@ def sandbox_container(settings: Settings, memory: int) -> dict[str, Any]:
                 {"Name": "core", "Soft": 0, "Hard": 0},  # dumping memory where the host's core_pattern says
             ],
             "LogConfig": {"Type": "none", "Config": {}},  # printing 100 MB into the engine's logs
+            # Changing what the class learns from: read-only.
+            "Mounts": [policy.mount(f"{settings.state}/datasets", "/srv/datasets")] if training else [],
         },
     }
 
@@ -121,14 +123,16 @@ class Started:
 
 
 @asynccontextmanager
-async def started(engine: Engine, settings: Settings, memory: int) -> AsyncIterator[Started]:
+async def started(
+    engine: Engine, settings: Settings, memory: int, training: bool = False
+) -> AsyncIterator[Started]:
     """A new container with so many bytes of memory, running; it is gone afterwards, whatever happened.
 
     Raises:
         EngineDown: there is none.
     """
     async with (
-        _container(engine, sandbox_container(settings, memory)) as path,
+        _container(engine, sandbox_container(settings, memory, training)) as path,
         _attached(engine, path) as (reader, writer),  # before it starts, so that no byte is missed
     ):
         _done(await engine.call("POST", f"{path}/start"))

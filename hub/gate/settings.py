@@ -29,6 +29,7 @@ class Settings:
     student_pids: int
     cgroup_parent: str  # empty: the engine's own default
     sandbox_seconds: float
+    retrain_seconds: float
     sandbox_memory: int
     sandbox_pool: int  # containers that wait for a submission
 
@@ -56,6 +57,7 @@ class Settings:
             student_pids=read("TT_STUDENT_PIDS", _positive(int), "a number of processes such as 256"),
             cgroup_parent=read("TT_CGROUP_STUDENTS", str, "the cgroup that holds all students, or nothing"),
             sandbox_seconds=read("TT_SANDBOX_SECONDS", _positive(float), "a number of seconds such as 60"),
+            retrain_seconds=read("TT_RETRAIN_SECONDS", _positive(float), "a number of seconds such as 600"),
             sandbox_memory=read("TT_SANDBOX_MEMORY", as_bytes, "an amount such as 1G"),
             sandbox_pool=read("TT_SANDBOX_POOL", _count, "a number of waiting sandboxes such as 1, or 0"),
         )

@@ -40,15 +40,19 @@ class WorkerSocket:
         return web.Response(status=answer.status, body=answer.body, content_type="application/json")
 
     async def sandbox(self, request: web.Request) -> web.Response:
-        given = strict.query(request.query, {"seconds", "memory", "output"})
+        given = strict.query(request.query, {"seconds", "memory", "output", "purpose"})
+        training = given.get("purpose") == "training"
+        if not training and "purpose" in given:
+            raise Refused(400, f"The gate knows the purpose 'training', and not {given['purpose']!r}.")
+        most = self.settings.retrain_seconds if training else self.settings.sandbox_seconds
         limits = sandbox.Limits(
-            seconds=_within("seconds", given.get("seconds"), 0.1, self.settings.sandbox_seconds),
+            seconds=_within("seconds", given.get("seconds"), 0.1, most),
             memory=_within("memory", given.get("memory"), LEAST_MEMORY, self.settings.sandbox_memory),
             output=_within("output", given.get("output"), 0, LARGEST_OUTPUT),
         )
         async with self.places:
             task = await request.read()
-            async with self.pool.sandbox(limits.memory) as container:
+            async with self.pool.sandbox(limits.memory, training) as container:
                 ended, output = await container.run(task, limits)
         return web.Response(
             body=output, content_type="application/octet-stream", headers={"X-Exit": ended.value}

@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "TT_STUDENT_PIDS": "256",
     "TT_CGROUP_STUDENTS": "/tinytorch/students",
     "TT_SANDBOX_SECONDS": "60",
+    "TT_RETRAIN_SECONDS": "600",
     "TT_SANDBOX_MEMORY": "1G",
     "TT_SANDBOX_POOL": "0",
 }

@@ -160,3 +160,9 @@ async def test_pool_without_places_makes_nothing_ahead(scripted: ScriptedEngine,
         assert not scripted.memory
         async with pool.sandbox(FULL):
             assert len(scripted.memory) == 1
+
+
+async def test_training_never_gets_a_container_that_waited(pool: Pool, scripted: ScriptedEngine) -> None:
+    waited = {f"/containers/{id}" for id in scripted.memory}
+    async with pool.sandbox(FULL, training=True) as container:
+        assert container.path not in waited
