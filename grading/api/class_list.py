@@ -145,6 +145,7 @@ def table(
                 marks.get((person.name, column.kind, column.slug)),
                 latest.get((person.name, column.kind, column.slug)),
                 terms.terms_of(calendar, granted, person.name, person.section, column.kind, column.slug),
+                calendar.entry(column.kind, column.slug).skipped,
             )
             for column in columns
         )
@@ -191,10 +192,12 @@ def unsettled(connection: sa.Connection) -> list[Row]:
     return sorted(found, key=lambda row: (row["received_at"], row["id"]))
 
 
-def _entry(column: Entry, standing: Row | None, latest: Row | None, holds: terms.Terms) -> Entry:
+def _entry(
+    column: Entry, standing: Row | None, latest: Row | None, holds: terms.Terms, skipped: bool
+) -> Entry:
     newest = latest or ({"state": "graded"} if standing else None)
     marked = latest if latest and latest["state"] == "graded" and standing is None else None
-    return replace(column, standing=standing, newest=newest, marked=marked, terms=holds)
+    return replace(column, standing=standing, newest=newest, marked=marked, terms=holds, skipped=skipped)
 
 
 def _marks(connection: sa.Connection, names: list[str]) -> dict[tuple[str, str, str], Row]:

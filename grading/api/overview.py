@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -173,12 +173,24 @@ def of_student(
     ]
 
 
-def next_step(entries: Iterable[Entry], now: datetime) -> Entry | None:
-    """What a student does next: the first in the track's order that is open and has something left."""
-    for entry in entries:
-        if entry.available and not entry.done and not entry.waiting and entry.terms.is_open(now):
-            return entry
-    return None
+def next_step(entries: Sequence[Entry], now: datetime) -> Entry | None:
+    """What a student does next, of what is open and still taken.
+
+    The last in the track that was begun, if it misses points; then what is not begun; then what is left.
+    """
+    possible = [
+        entry
+        for entry in entries
+        if entry.available
+        and not entry.done
+        and not entry.waiting
+        and entry.terms.is_open(now)
+        and entry.terms.is_taken(now.timestamp())
+    ]
+    begun = [entry for entry in entries if entry.newest is not None]
+    last = begun[-1] if begun else None
+    untouched = next((entry for entry in possible if entry.newest is None), None)
+    return last if last in possible else untouched or next(iter(possible), None)
 
 
 def attempts_at(engine: sa.Engine, student: str, kind: str, slug: str) -> list[Row]:

@@ -31,6 +31,7 @@ class MarksPage(PageHandler):
             done=sum(entry.done for entry in available),
             total=overview.total(entries),
             next=overview.next_step(entries, calendars.now()),
+            short=sum(entry.short and not entry.done for entry in available),
             now=calendars.now(),
             waiting=any(entry.waiting for entry in entries),
             live="own",
