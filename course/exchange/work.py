@@ -181,6 +181,8 @@ class Work:
             receipt = client.hand_in("assignment", name, client.wire(files))
         self.say(f"Submitted as: {self.course} {name} {receipt['received_at']}")
         self.say(f"Receipt {receipt['id']}. It is safely stored.")
+        if note := receipt.get("note"):  # it is late, say
+            self.say(note)
 
     def fetch_feedback(self, name: str = "") -> None:
         """Get the feedback on what oneself handed in: on everything, or on one assignment."""

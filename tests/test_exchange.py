@@ -1,0 +1,135 @@
+"""An instructor's own assignment, the one that `nbgrader quickstart` makes, from release to feedback.
+
+The instructor uses nbgrader's commands in formgrader, the students nbgrader's commands in their terminals and
+its panel in JupyterLab. With TT_TEST_SCREENSHOTS=yes the picture of the documentation is taken anew.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.classroom import Classroom, Student, run
+from tests.test_browser import CHROMIUM, picture, sign_in
+
+COURSE = "/srv/nbgrader"
+# The notebooks of ps1 as they are: what students have not solved fails, which is a mark, too.
+QUICKSTART = f"""
+set -e
+cd /tmp && rm -rf course101 && nbgrader quickstart course101
+cp -r /tmp/course101/source {COURSE}/
+"""
+
+
+def instruct(classroom: Classroom, command: str) -> str:
+    """Run nbgrader as an instructor does, in formgrader's terminal; what it said."""
+    container = classroom.container("formgrader")
+    answer = run("docker", "exec", "--workdir", COURSE, container, "bash", "-c", command, timeout=300)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout + answer.stderr
+
+
+@pytest.fixture(scope="module")
+def released(classroom: Classroom) -> Iterator[None]:
+    """ps1, released; taken back afterwards."""
+    instruct(classroom, QUICKSTART)
+    instruct(classroom, "nbgrader generate_assignment ps1 --force")
+    instruct(classroom, "nbgrader release_assignment ps1 --force")
+    yield
+    instruct(classroom, "nbgrader list ps1 --remove")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.usefixtures("released")
+def test_quickstart_assignment_goes_from_release_to_feedback_by_nbgraders_commands(
+    classroom: Classroom, ada: Student, mallory: Student
+) -> None:
+    assert "ps1" in ada.shell("nbgrader list").stderr
+    fetched = ada.shell("nbgrader fetch_assignment ps1")
+    assert fetched.returncode == 0, fetched.stderr
+    assert ada.shell("ls ~/course/assignments/ps1").stdout.split() == [
+        "jupyter.png",
+        "problem1.ipynb",
+        "problem2.ipynb",
+    ]
+    submitted = ada.shell("nbgrader submit ps1")
+    assert "safely stored" in submitted.stderr, submitted.stderr
+
+    said = instruct(classroom, "nbgrader list ps1 --inbound && nbgrader collect ps1")
+    assert "Collected submission: ada ps1" in said
+    stamp = instruct(classroom, "cat submitted/ada/ps1/timestamp.txt")
+    assert stamp in said
+    instruct(classroom, "nbgrader autograde ps1 --student ada")
+    instruct(classroom, "nbgrader generate_feedback ps1 --student ada")
+    instruct(classroom, "nbgrader release_feedback ps1")
+
+    assert "feedback ready to be fetched" in ada.shell("nbgrader list --cached").stderr
+    assert ada.shell("nbgrader fetch_feedback ps1").returncode == 0
+    page = ada.shell(f"cat ~/course/assignments/ps1/feedback/'{stamp}'/problem1.html").stdout
+    assert "problem1" in page
+    assert "<html" in page
+
+    # The same from where an attacker stands: nothing of hers, and nothing of the instructors'.
+    _, listed = mallory.grading("GET", "exchange/submissions?student=ada")
+    assert json.loads(listed) == {"submissions": []}
+    assert "no feedback yet" in mallory.shell("nbgrader fetch_feedback ps1").stderr
+    refused = mallory.shell("mkdir -p /tmp/m/release/ps1 && cd /tmp/m && touch release/ps1/a.ipynb; "
+                            "nbgrader release_assignment ps1 --force --course-dir /tmp/m")  # fmt: skip
+    assert "Only instructors release" in refused.stderr
+    assert refused.returncode != 0
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.usefixtures("released")
+def test_student_fetches_hands_in_and_sees_feedback_in_the_assignments_panel(
+    classroom: Classroom, page: Page
+) -> None:
+    (student,) = classroom.enrol("noether")
+    sign_in(page, student)
+    page.wait_for_url("**/lab**", timeout=120_000)
+    page.get_by_role("menuitem", name="Nbgrader").click()
+    page.get_by_role("menuitem", name="Assignment List").click()
+    row = page.locator("#nbgrader-assignment-list .list_item", has_text="ps1")
+    row.get_by_role("button", name="Fetch").click()
+    row.get_by_role("button", name="Submit").click()
+    expect(page.locator("#submitted_assignments_list .list_item", has_text="ps1").first).to_be_visible()
+
+    instruct(classroom, "nbgrader collect ps1")
+    instruct(classroom, "nbgrader autograde ps1 --student noether")
+    instruct(classroom, "nbgrader generate_feedback ps1 --student noether")
+    instruct(classroom, "nbgrader release_feedback ps1 --student noether")
+
+    page.locator("#refresh_assignments_list").click()
+    handed_in = page.locator("#submitted_assignments_list")
+    expect(handed_in.get_by_text("feedback available to fetch")).to_be_visible()
+    handed_in.get_by_role("button", name="Fetch Feedback").click()
+    expect(handed_in.get_by_text("view feedback")).to_be_visible()
+    picture(page, "assignments-panel")
+
+    # What goes wrong is said, where nbgrader's own handlers tell success.
+    student.shell("rm -rf ~/course/assignments/ps1")
+    page.locator("#refresh_assignments_list").click()
+    expect(row.get_by_role("button", name="Fetch")).to_be_visible()
+    student.shell("mkdir ~/course/assignments/ps1")
+    row.get_by_role("button", name="Fetch").click()
+    expect(page.get_by_text("You have 'ps1' already").first).to_be_visible()
