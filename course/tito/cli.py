@@ -130,8 +130,12 @@ def _milestone(where: Places, given: argparse.Namespace) -> int:
 
     if given.action == "list":
         return milestone.show_list(where)
+    if given.action == "history" and given.milestone is None:
+        return milestone.history(where, None)
     slug = places.milestone_of(places.manifest(where), given.milestone)
     match given.action:
+        case "history":
+            return milestone.history(where, slug)
         case "info":
             return milestone.info(where, slug)
         case "run":
@@ -206,6 +210,8 @@ def _parser() -> argparse.ArgumentParser:
             )
         if name == "submit":
             _add_no_wait(action)
+    telling = actions.add_parser("history", help="every attempt that you handed in")
+    telling.add_argument("milestone", nargs="?", help="a slug, or its number in the list; default: all")
     return parser
 
 

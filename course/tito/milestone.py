@@ -8,10 +8,11 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from course.manifest import Manifest, Milestone
 from course.restored import restored_in
-from course.tito import TitoError, places
+from course.tito import TitoError, api, places
 from course.tito.places import Places
 from course.tito.start import milestone_script
 from course.tito.submit import send
@@ -38,8 +39,70 @@ def info(where: Places, slug: str) -> int:
     if not milestone.available:
         say("It is still to come.")
         return 0
+    if left := _left(slug):
+        say(left)
     say(f"Run it with: tito milestone run {slug}; hand it in with: tito milestone submit {slug}")
     return 0
+
+
+def history(where: Places, slug: str | None) -> int:
+    """Print every attempt at a milestone, or at all, the oldest first."""
+    found = _told(slug)
+    begun = [each for each in found if each["attempts"] or slug]
+    if not begun:
+        say("You have not handed in any milestone yet. See what there is with: tito milestone list")
+    for each in begun:
+        say(
+            f"{paint(each['title'], 'strong')} ({each['slug']}): passed at {each['needed']:.0%}, private part"
+        )
+        if not each["attempts"]:
+            say(f"No attempt yet. Hand in with: tito milestone submit {each['slug']}", indent=2)
+        for attempt in reversed(each["attempts"]):
+            print(_line(attempt))
+            if attempt["reason"] and not attempt["passed"]:
+                say(attempt["reason"], indent=6)
+        if left := _sentence(each):
+            say(left, indent=2)
+    if begun and not all(each["private_shown"] for each in begun):
+        say("The private part decides. What it came to is shown once it is passed, or the deadline is over.")
+    return 0
+
+
+def _line(attempt: dict[str, Any]) -> str:
+    """An attempt in a line: when, what it reached, how long it took."""
+    when = attempt["received_at"].replace("T", " ").removesuffix("Z")
+    if attempt["state"] != "graded":
+        return f"  {when}  {'could not be graded' if attempt['state'] == 'failed' else 'waits to be graded'}"
+    shown = [f"public {_share(attempt['public'])}", f"private {_share(attempt['private'])}"]
+    said = "passed" if attempt["passed"] else "not passed" if attempt["verified"] else "not verified"
+    return f"  {when}  {', '.join(shown)}  {said:<12} {attempt['seconds'] or 0:6.1f} s"
+
+
+def _share(value: float | None) -> str:
+    return f"{'-' if value is None else format(value, '.1%'):>6}"
+
+
+def _told(slug: str | None) -> list[dict[str, Any]]:
+    """What the grading service knows of one's attempts."""
+    answer = api.get(f"milestones?milestone={slug}" if slug else "milestones")
+    found: list[dict[str, Any]] = answer["milestones"]
+    return found
+
+
+def _left(slug: str) -> str:
+    """How many attempts are left, in a sentence; empty without a limit, or where nobody can be asked."""
+    if not api.is_there():
+        return ""
+    try:
+        return next((_sentence(each) for each in _told(slug)), "")
+    except (TitoError, KeyError, TypeError):  # what else there is to say must not wait for it
+        return ""
+
+
+def _sentence(told: dict[str, Any]) -> str:
+    today, ever = told["attempts_left_today"], told["attempts_left"]
+    parts = [f"{today} today" if today is not None else "", f"{ever} in all" if ever is not None else ""]
+    return f"Attempts left: {', '.join(filter(None, parts))}." if any(parts) else ""
 
 
 def run(where: Places, slug: str, quick: bool) -> int:
