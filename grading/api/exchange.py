@@ -61,7 +61,7 @@ class ReleaseHandler(ExchangeHandler, ReceivingHandler):
         return uuid.uuid4().hex
 
     async def put(self, name: str) -> None:
-        """Release an assignment."""
+        """Release an assignment; ?force=yes in the place of another."""
         force = self.get_query_argument("force", "no") == "yes"
         if not self._finished:
             self.finish(await in_thread(self._release, self.whole(), name, force))
@@ -161,7 +161,7 @@ class SubmissionsHandler(ExchangeHandler):
     """GET exchange/submissions?assignment=NAME&student=STUDENT: own ones; the class's for those who mark."""
 
     async def get(self) -> None:
-        """Submissions, oldest first."""
+        """Submissions, oldest first; ?assignment= and ?student= choose."""
         name = self.get_query_argument("assignment", None)
         student = self.get_query_argument("student", None)
         if not self.is_grader(self.user):
