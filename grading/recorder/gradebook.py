@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from nbgrader.api import Comment, Grade, Gradebook, MissingEntry
+from nbgrader.api import BaseCell, Comment, Grade, Gradebook, GradeCell, MissingEntry, SolutionCell
 
 from grading.course_files import questions_of
 from grading.results import CheckMark
@@ -107,21 +107,24 @@ def write(
     """Write one mark, whole or not at all. Writing it twice changes nothing."""
     try:
         _ensure_assignment(gradebook, assignment, [check.check for check in checks])
-        gradebook.update_or_create_student(student)
-        submission = gradebook.update_or_create_submission(assignment.name, student)
+        submission = _ensure_submission(gradebook, assignment.name, student)
         submission.timestamp = utc(received_at)
-        notebook = gradebook.find_submission_notebook(assignment.name, assignment.name, student)
-        _forget_former(notebook, {*answers, *(check.check for check in checks)})
+        (notebook,) = submission.notebooks
+        grades, comments = _Cells(gradebook, Grade, notebook), _Cells(gradebook, Comment, notebook)
+        for name, grade in grades.items():
+            # What an earlier submission had for checks that this one's course did not have counts no longer.
+            if name not in answers and name not in {check.check for check in checks} and grade.auto_score:
+                grade.auto_score = 0.0
         reasons: dict[str, list[str]] = {exercise: [] for exercise in assignment.exercises.values()}
         for check in checks:
-            _grade(gradebook, assignment, notebook, check)
+            _grade(grades[check.check], check)
             if check.check in assignment.exercises:
                 reasons[assignment.exercises[check.check]] += check.reasons
         for exercise, texts in reasons.items():
-            _comment(gradebook, assignment, notebook, exercise, "\n".join(texts))
+            comments[exercise].auto_comment = "\n".join(texts) or None
         for question, answer in answers.items():
-            _await_points(_find_grade(gradebook, assignment, notebook, question), answer)
-            _comment(gradebook, assignment, notebook, question, "" if answer.given else "No response.")
+            _await_points(grades[question], answer)
+            comments[question].auto_comment = None if answer.given else "No response."
         gradebook.db.commit()
     except Exception:
         gradebook.db.rollback()
@@ -161,11 +164,33 @@ def _commit(gradebook: Any) -> None:
         raise
 
 
-def _forget_former(notebook: Any, present: set[str]) -> None:
-    """What an earlier submission had for checks that this one's course did not have counts no longer."""
-    for grade in notebook.grades:
-        if grade.name not in present and grade.auto_score:
-            grade.auto_score = 0.0
+class _Cells(dict[str, Any]):
+    """A submitted notebook's grades or comments by the name of their cell; one that is missing is made.
+
+    All of them are read at once: nbgrader's own way asks several times for each.
+    """
+
+    def __init__(self, gradebook: Any, model: Any, notebook: Any) -> None:
+        query = gradebook.db.query(BaseCell.name, model).join(model, model.cell_id == BaseCell.id)
+        super().__init__(query.filter(model.notebook_id == notebook.id).all())
+        self.gradebook, self.model, self.notebook = gradebook, model, notebook
+
+    def __missing__(self, name: str) -> Any:
+        """The cell is newer than the student's first submission."""
+        of = GradeCell if self.model is Grade else SolutionCell
+        cells = self.gradebook.db.query(of).filter(of.notebook_id == self.notebook.notebook_id)
+        made = self.model(cell_id=cells.filter(of.name == name).one().id, notebook=self.notebook)
+        self.gradebook.db.add(made)
+        self[name] = made
+        return made
+
+
+def _ensure_submission(gradebook: Any, assignment: str, student: str) -> Any:
+    try:
+        return gradebook.find_submission(assignment, student)
+    except MissingEntry:
+        gradebook.update_or_create_student(student)
+        return gradebook.update_or_create_submission(assignment, student)
 
 
 def _ensure_assignment(gradebook: Any, assignment: Assignment, marked: Iterable[str]) -> None:
@@ -192,19 +217,7 @@ def _ensure_assignment(gradebook: Any, assignment: Assignment, marked: Iterable[
         gradebook.update_or_create_solution_cell(cell, name, name)
 
 
-def _find_grade(gradebook: Any, assignment: Assignment, notebook: Any, cell: str) -> Any:
-    name = assignment.name
-    try:
-        return gradebook.find_grade(cell, name, name, notebook.student.id)
-    except MissingEntry:  # the cell is newer than the student's first submission
-        found = gradebook.find_grade_cell(cell, name, name)
-        grade: Any = Grade(cell_id=found.id, notebook=notebook)
-        gradebook.db.add(grade)
-        return grade
-
-
-def _grade(gradebook: Any, assignment: Assignment, notebook: Any, check: CheckMark) -> None:
-    grade = _find_grade(gradebook, assignment, notebook, check.check)
+def _grade(grade: Any, check: CheckMark) -> None:
     points = min(max(check.points, 0.0), check.max_points)  # nbgrader accepts more than there is
     # As in nbgrader: where a person has given points, another automatic mark asks that person to look again.
     changed = grade.auto_score is not None and grade.auto_score != points
@@ -217,18 +230,6 @@ def _await_points(grade: Any, answer: Answer) -> None:
     grade.auto_score = None if answer.given else 0.0
     unread = answer.given if grade.manual_score is None else answer.changed or grade.needs_manual_grade
     grade.needs_manual_grade = bool(unread)
-
-
-def _comment(gradebook: Any, assignment: Assignment, notebook: Any, exercise: str, text: str) -> None:
-    name = assignment.name
-    comment: Any
-    try:
-        comment = gradebook.find_comment(exercise, name, name, notebook.student.id)
-    except MissingEntry:
-        cell = gradebook.find_solution_cell(exercise, name, name)
-        comment = Comment(cell_id=cell.id, notebook=notebook)
-        gradebook.db.add(comment)
-    comment.auto_comment = text or None
 
 
 def _be_patient(connection: Any, _: object) -> None:

@@ -131,7 +131,8 @@ def _shortened(text: str) -> str:
 
 def _dumps(notebook: Mapping[str, Any]) -> bytes:
     # Half a character, which JSON allows and UTF-8 does not, is shown as one that stands for it.
-    return json.dumps(notebook, indent=1, ensure_ascii=False).encode("utf-8", "replace")
+    # In one line: there is one for each mark, and with indentation it takes ten times as long.
+    return json.dumps(notebook, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _put(root: Path, folders: tuple[str, ...], name: str, content: bytes, *, once: bool = False) -> None:

@@ -167,18 +167,21 @@ class Recorder:
         """Whoever's terms give another standing than the one that is kept."""
         with self.engine.connect() as connection:
             kept = {_key(row): row for row in connection.execute(sa.select(table)).mappings()}
-        for key, (newest, counted) in self._counted(kept):
-            row = kept.pop(key, None)
+        marked = set()
+        for key, (newest, counted) in self._counted():
+            marked.add(key)
+            row = kept.get(key)
             terms = self.in_force.terms(key)
             ours = (newest, counted and counted.id, standings.factor(counted, terms), terms.excused)
             if row is None or ours != (row["newest"], row["counted"], row["factor"], row["excused"]):
                 yield key
-        for key, row in kept.items():  # without a mark: excused ones, and an instructor's own assignments
-            if key.kind == "assignment" or row["excused"] != self.in_force.terms(key).excused:
-                yield key
+        for key, row in kept.items():
+            excused = self.in_force.terms(key).excused
+            if key not in marked and (key.kind == "assignment" or row["excused"] != excused):
+                yield key  # of an own assignment nbgrader knows when it was handed in
         yield from (key for key in self.in_force.excused() if key not in kept)
 
-    def _counted(self, kept: Any) -> Iterator[tuple[Key, Any]]:
+    def _counted(self) -> Iterator[tuple[Key, Any]]:
         """Of everybody's marks the newest, and the one that counts."""
         order = (submissions.c.student, submissions.c.kind, submissions.c.slug, submissions.c.received_at)
         with self.engine.connect() as connection:
