@@ -135,16 +135,17 @@ def table(
         page = min(max(1, page), pages)
         shown = chosen[(page - 1) * PAGE : page * PAGE]
         marks = _marks(connection, [person.name for person in shown])
-    granted = terms.load(engine)
+    granted = _of_each(terms.load(engine), [person.name for person in shown])
     latest = {(row["student"], row["kind"], row["slug"]): row for row in open_work}
     lines = []
     for person in shown:
+        name, section, own = person.name, person.section, granted[person.name]
         entries = tuple(
             _entry(
                 column,
-                marks.get((person.name, column.kind, column.slug)),
-                latest.get((person.name, column.kind, column.slug)),
-                terms.terms_of(calendar, granted, person.name, person.section, column.kind, column.slug),
+                marks.get((name, column.kind, column.slug)),
+                latest.get((name, column.kind, column.slug)),
+                terms.terms_of(calendar, own, name, section, column.kind, column.slug),
                 calendar.entry(column.kind, column.slug).skipped,
             )
             for column in columns
@@ -170,7 +171,8 @@ def unsettled(connection: sa.Connection) -> list[Row]:
     waiting = sa.select(*own, *none).where(submissions.c.state.in_(UNMARKED))
     marked = sa.select(*own, results.c.score, results.c.max_score, results.c.passed)
     marked = marked.join(results, results.c.submission == submissions.c.id)
-    unrecorded = marked.where(results.c.recorded_at.is_(None), submissions.c.state == "graded")
+    # Not by state as well: that would lead SQLite to read all that is graded. Failed ones count as recorded.
+    unrecorded = marked.where(results.c.recorded_at.is_(None))
     newest = submissions.alias("newest")
     same = sa.and_(
         standings.c.student == submissions.c.student,
@@ -198,6 +200,16 @@ def _entry(
     newest = latest or ({"state": "graded"} if standing else None)
     marked = latest if latest and latest["state"] == "graded" and standing is None else None
     return replace(column, standing=standing, newest=newest, marked=marked, terms=holds, skipped=skipped)
+
+
+def _of_each(granted: Sequence[terms.Granted], names: list[str]) -> dict[str, list[terms.Granted]]:
+    """What was granted to each by name, and what was to a section."""
+    to_sections = [each for each in granted if each.student is None]
+    found = {name: [*to_sections] for name in names}
+    for each in granted:
+        if each.student in found:
+            found[each.student].append(each)
+    return found
 
 
 def _marks(connection: sa.Connection, names: list[str]) -> dict[tuple[str, str, str], Row]:
