@@ -18,7 +18,7 @@ from tornado.web import Application, RequestHandler
 from grading.api.handlers import ApiHandler, Handler, MissingHandler
 
 METHODS = ("get", "post", "put", "patch", "delete")
-QUERY = re.compile(r"\?(\w+)=")
+QUERY = re.compile(r"[?&](\w+)=")
 GROUP = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 OPTIONAL = re.compile(r"\(\?:[^()]*\)\?")  # an address that has a longer form, too
 PAGES = "The pages for people are not part of this description."
@@ -203,7 +203,10 @@ def _operation(
 ) -> dict[str, Any]:
     told = inspect.cleandoc(function.__doc__ or "")
     about = inspect.cleandoc(handler.__doc__ or "").split("\n")[0]
-    query = [{"name": name, "in": "query", "schema": TEXT} for name in dict.fromkeys(QUERY.findall(told))]
+    # A class may answer several methods; of its docstring what follows this one's name is about it.
+    named = re.findall(rf"{method.upper()} [^\s,:;]+", inspect.cleandoc(handler.__doc__ or ""))
+    asked = dict.fromkeys(QUERY.findall(" ".join([*named, told])))
+    query = [{"name": name, "in": "query", "schema": TEXT} for name in asked]
     status, schema = ANSWERS.get((path, method), (200, None))
     kind = {"csv": CSV, "zip": ZIP}.get(path.rpartition(".")[2], JSON)
     answer = {"$ref": f"#/components/schemas/{schema}"} if schema else {}
