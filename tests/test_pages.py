@@ -1,7 +1,6 @@
 """The pages as people use them: in a real browser, with 300 generated students, whoever reads and however.
 
-They need no classroom: the service runs in a process of its own, with a stand-in for the hub. That they work behind
-the real hub and its proxy is tried in test_browser.py. With TT_TEST_SCREENSHOTS=yes the documentation's pictures are
+All but the last need no classroom: the service runs in a process of its own, with a stand-in for the hub. With TT_TEST_SCREENSHOTS=yes the documentation's pictures are
 taken anew.
 """
 
@@ -17,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from grading.tests.class_in_a_process import ODD
-from tests.classroom import REPOSITORY
+from tests.classroom import REPOSITORY, Classroom
+from tests.submissions import right
 from tests.test_browser import CHROMIUM, PICTURES
 
 STUCK, ADVANCED = "ada.adeyemi", "alan.bauer"  # what generated_class makes of the first two
@@ -217,7 +218,7 @@ def test_form_says_what_is_wrong_and_keeps_what_was_typed(reader: Callable[..., 
     expect(page.get_by_label("Why")).to_have_value("No reason at all")
 
 
-def test_form_from_elsewhere_changes_nothing(reader: Callable[..., Page], address: str) -> None:
+def test_form_from_elsewhere_changes_nothing(reader: Callable[..., Page]) -> None:
     page = reader("ada")
     page.goto(f"class/student?name={STUCK}")
     before = page.locator(".granted .entry").count()
@@ -270,7 +271,7 @@ def test_names_show_as_they_are(reader: Callable[..., Page]) -> None:
 
 
 def test_mark_arrives_by_itself_and_disturbs_nobody(
-    reader: Callable[..., Page], address: str, request: pytest.FixtureRequest
+    reader: Callable[..., Page],
 ) -> None:
     page = reader(ADVANCED)
     page.goto("module/activations")
@@ -342,3 +343,38 @@ def test_folder_of_pictures_is_small() -> None:
     for name in ("student", "class", "record", "class-phone", "class-dark"):
         path = Path(PICTURES / f"{name}.png")
         assert path.stat().st_size < MOST_PICTURE, path
+
+
+def test_instructor_follows_the_class_behind_the_real_hub(classroom: Classroom, browser: Browser) -> None:
+    """Sign-in by the hub, live news through its proxy, and a form that the hub's cookies protect."""
+    (teacher,) = classroom.enrol("lamarr", role="instructor")
+    (student,) = classroom.enrol("noether")
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.goto(f"{classroom.url}services/grading/class?q=noether")
+    page.get_by_label("Username").fill(teacher.name)
+    page.get_by_label("Password").fill(teacher.password)
+    page.get_by_role("button", name="Sign in").click()
+    row = page.locator("tbody tr", has_text="Noether Example")
+    expect(row).to_be_visible()
+    expect(row).not_to_contain_text("10")
+
+    answer = student.api("POST", f"users/{student.name}/tokens", json={"note": "hands in", "expires_in": 600})
+    assert answer.ok, answer.text
+    handed_in = requests.post(
+        f"{classroom.url}services/grading/api/submissions/module/setup",
+        json={"notebook": right("setup")},
+        headers={"Authorization": f"token {answer.json()['token']}"},
+        timeout=60,
+    )
+    assert handed_in.status_code == 201, handed_in.text
+    expect(row.locator("td").first).to_contain_text("10", timeout=90_000)  # without a click
+
+    row.get_by_role("link").click()
+    page.get_by_label("Excused").check()
+    page.get_by_label("Why").fill("Tried in the real classroom")
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator(".granted .entry")).to_contain_text("Tried in the real classroom")
+    expect(page.locator("#marks + .scroll tbody tr").first).to_contain_text("Excused", timeout=60_000)
+    context.close()
