@@ -102,12 +102,15 @@ class ChangesHandler(ApiHandler):
             raise Answer(400, "before is the id of a change: a whole number.")
         found = await in_thread(changes.of, self.service.engine, student, before and int(before))
         if not self.is_staff(self.user):
-            found = [{**each, "by": _told(each["by"], own)} for each in found]
+            found = [_told(each, own) for each in found]
         self.finish({"student": student, "changes": found})
 
 
-def _told(by: str, own: str) -> str:
-    return by if by in (changes.GRADER, own) else INSTRUCTOR
+def _told(change: changes.Change, own: str) -> changes.Change:
+    """A change as its student reads it: what staff wrote as their reason is for staff."""
+    if change["by"] in (changes.GRADER, own):
+        return change
+    return {**change, "by": INSTRUCTOR, "why": change["why"].partition(":")[0]}
 
 
 def _asked(handler: ApiHandler, known: set[str]) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def version(book: Any) -> int:
     query: Any = sa.text("PRAGMA data_version")
     if book.engine.dialect.name == "postgresql":
         # Each row's last transaction: milliseconds for a class, and at once, which the statistics are not.
-        last = sa.func.coalesce(sa.literal_column("sum(xmin::text::bigint)"), 0)
+        last: Any = sa.func.coalesce(sa.literal_column("sum(xmin::text::bigint)"), 0)
         sums = (
             sa.select(last).select_from(each).scalar_subquery()
             for each in (grade, comment, notebook, submitted)

@@ -260,7 +260,10 @@ async def test_only_staff_mark_again_and_a_reason_is_needed(api, queue, clock, s
     assert (code, answer["applied"]) == (202, 1)
     assert settled().score == 5.0
     code, own = await api.json("api/changes")
-    assert [each["by"] for each in own["changes"]] == ["your instructor", "grader"]
+    assert [(each["by"], each["why"][:9]) for each in own["changes"]] == [
+        ("your instructor", "regrade"),
+        ("grader", "submissio"),
+    ]
     assert (await api.ask("api/changes?student=ann", "token-bob")).code == 403
     code, told = await api.json("api/changes?student=ann", "token-ada")
     assert [each["by"] for each in told["changes"]] == ["ada", "grader"]
