@@ -110,7 +110,7 @@ def test_student_fetches_hands_in_and_sees_feedback_in_the_assignments_panel(
     page.get_by_role("menuitem", name="Nbgrader").click()
     page.get_by_role("menuitem", name="Assignment List").click()
     row = page.locator("#nbgrader-assignment-list .list_item", has_text="ps1")
-    row.get_by_role("button", name="Fetch").click()
+    row.get_by_role("button", name="Fetch", exact=True).click()
     row.get_by_role("button", name="Submit").click()
     expect(page.locator("#submitted_assignments_list .list_item", has_text="ps1").first).to_be_visible()
 
@@ -129,7 +129,7 @@ def test_student_fetches_hands_in_and_sees_feedback_in_the_assignments_panel(
     # What goes wrong is said, where nbgrader's own handlers tell success.
     student.shell("rm -rf ~/course/assignments/ps1")
     page.locator("#refresh_assignments_list").click()
-    expect(row.get_by_role("button", name="Fetch")).to_be_visible()
+    expect(row.get_by_role("button", name="Fetch", exact=True)).to_be_visible()
     student.shell("mkdir ~/course/assignments/ps1")
-    row.get_by_role("button", name="Fetch").click()
+    row.get_by_role("button", name="Fetch", exact=True).click()
     expect(page.get_by_text("You have 'ps1' already").first).to_be_visible()
