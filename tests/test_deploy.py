@@ -31,7 +31,7 @@ def test_second_deploy_changes_nothing(
 def test_status_says_that_everything_is_healthy(classroom: Classroom) -> None:
     answer = make("status")
     assert answer.returncode == 0, answer.stderr
-    for service in ("proxy", "hub", "gate", "api", "worker", "prometheus"):
+    for service in ("proxy", "hub", "gate", "api", "worker", "formgrader", "prometheus"):
         assert re.search(rf"^{service}\s.*\(healthy\)", answer.stdout, re.MULTILINE), answer.stdout
 
 
@@ -63,7 +63,7 @@ def test_admin_signs_in_with_the_first_password_and_must_choose_another(classroo
 
 
 def test_services_run_without_root_and_without_the_engines_socket(classroom: Classroom) -> None:
-    for service in ("proxy", "hub", "api", "worker", "prometheus"):
+    for service in ("proxy", "hub", "api", "worker", "formgrader", "prometheus"):
         inspected = json.loads(run("docker", "inspect", classroom.container(service)).stdout)[0]
         assert inspected["Config"]["User"].split(":")[0] not in ("", "0", "root"), service
         assert not [mount for mount in inspected["Mounts"] if mount["Source"].endswith("docker.sock")], (
@@ -75,7 +75,7 @@ def test_services_run_without_root_and_without_the_engines_socket(classroom: Cla
 
 
 def test_images_say_where_they_come_from(classroom: Classroom) -> None:
-    for name in ("base", "hub", "gate", "proxy", "student", "grader", "sandbox", "prometheus"):
+    for name in ("base", "hub", "gate", "proxy", "student", "grader", "formgrader", "sandbox", "prometheus"):
         image = f"{classroom.name}/{name}:{classroom.environment['TT_VERSION']}"
         labels = json.loads(run("docker", "inspect", "--format", "{{json .Config.Labels}}", image).stdout)
         for label in ("source", "version", "licenses"):
