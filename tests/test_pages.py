@@ -1,7 +1,7 @@
 """The pages as people use them: in a real browser, with 300 generated students, whoever reads and however.
 
-All but the last need no classroom: the service runs in a process of its own, with a stand-in for the hub. With TT_TEST_SCREENSHOTS=yes the documentation's pictures are
-taken anew.
+All but the last need no classroom: the service runs in a process of its own, with a stand-in for the hub. With
+TT_TEST_SCREENSHOTS=yes the documentation's pictures are taken anew.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import requests
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from grading.tests.class_in_a_process import ODD
+from grading.tests.class_in_a_process import ODD, REGRADE
 from tests.classroom import REPOSITORY, Classroom
 from tests.submissions import right
 from tests.test_browser import CHROMIUM, PICTURES
@@ -40,6 +40,7 @@ PAGES = {
     "queue": ("ada", "class/queue"),
     "by hand": ("ada", "class/by-hand"),
     "regrades": ("ada", "class/regrades"),
+    "regrade": ("ada", f"class/regrades/{REGRADE}"),
     "exports": ("ada", "class/exports"),
     "record": ("ada", f"class/student?name={STUCK}"),
     "record for a grader": ("gina", f"class/student?name={STUCK}"),
@@ -251,6 +252,19 @@ def test_only_instructors_grant_and_only_staff_see_the_class(reader: Callable[..
     student.goto("")
     token = student.locator("body").get_attribute("data-xsrf") or ""
     assert student.request.get("events", params={"about": "class", "_xsrf": token}).status == 403
+
+
+def test_regrade_is_looked_at_and_applied_to_one(reader: Callable[..., Page]) -> None:
+    page = reader("ada")
+    page.goto(f"class/regrades/{REGRADE}")
+    expect(page.get_by_text("The code is the same as before")).to_be_visible()
+    rows = page.locator("tbody tr")
+    assert rows.count() == 5
+    page.get_by_role("button", name="Apply to those ticked").click()
+    expect(page.get_by_role("alert")).to_contain_text("Tick the students")
+    rows.first.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Apply to those ticked").click()
+    expect(page.get_by_text("1 applied")).to_be_visible()
 
 
 def test_names_show_as_they_are(reader: Callable[..., Page]) -> None:
