@@ -14,7 +14,7 @@ from typing import Any
 from tests.classroom import REPOSITORY, Classroom
 
 SCRIPT = REPOSITORY / "tests" / "attacks" / "nbgrader_alone.py"
-SECONDS = 75  # of a whole container; the script ends nbgrader before
+SECONDS = 110  # of a whole container; the script ends nbgrader before
 MEMORY, PROCESSES, DISK = "1g", 128, "256m"
 
 

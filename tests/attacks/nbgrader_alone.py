@@ -17,7 +17,7 @@ from pathlib import Path
 SLUG = "setup"
 VICTIM, STUDENT = "victim", "mallory"
 CELL_SECONDS = 5
-SECONDS = 40  # for one notebook; an honest one takes five
+SECONDS = 60  # for one notebook; an honest one takes five on a quiet machine
 LATER = 2.0  # what a detached process does, it does after the mark
 CONFIG = f"""
 c = get_config()

@@ -69,7 +69,7 @@ def theirs(classroom: Classroom, tmp_path_factory: pytest.TempPathFactory) -> di
     """What came of each attack on nbgrader's autograder; several at a time, since most of them wait."""
     nbgrader = Autograder(classroom, tmp_path_factory.mktemp("nbgrader"), victims_notebook())
     books = BOOKS | {name: attacking(BREAKING[name]) for name in RUINOUS}
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(3) as pool:
         return dict(zip(books, pool.map(nbgrader.grade, books.values()), strict=True))
 
 
