@@ -160,8 +160,8 @@ def test_pictures_show_the_pages(reader: Callable[..., Page]) -> None:
         page.goto(path)
         expect(page.locator("h1")).to_be_visible()
         if look == "phone":
-            page.get_by_role("region").scroll_into_view_if_needed()
-            page.mouse.wheel(0, 330)
+            page.evaluate("() => window.scrollTo({top: 560, behavior: 'instant'})")
+            page.wait_for_function("() => window.scrollY > 500")
         picture(page, name)
 
 
