@@ -65,12 +65,17 @@ def _naps(rng):
 
 
 def _is_the_smallest(rng, out):
-    took, (short, *_) = out.get("took"), _naps(rng)
+    took, lasted, (short, *_) = out.get("took"), out.get("lasted"), _naps(rng)
     if took is None or took.shape != ():
         return "seconds must return one number."
-    if not 0.9 * short < float(took) < 0.06:
+    if lasted is None or lasted.shape != (3,):
+        return "With repeat=3, seconds must call the function three times."
+    # On a machine with much else to do a nap lasts longer than asked: what counts is how long each lasted.
+    first, second, third = np.sort(lasted)
+    rested = first >= 0.9 * short and second >= 0.9 * LONG
+    if not (rested and 0.9 * first < float(took) < first + max(0.01, (second - first) / 2)):
         return (
-            f"Three calls took at least {LONG}, {LONG} and {short:.3f} s in some order; "
+            f"Three calls took {first:.4f}, {second:.4f} and {third:.4f} s in some order; "
             f"seconds gave {float(took):.4f}. Return the smallest."
         )
     return None
@@ -85,7 +90,15 @@ def seconds_is_the_smallest(rng):
     naps = [LONG] * 3
     naps[place] = short
     waiting = iter(naps)
-    return {"took": float(seconds(lambda: time.sleep(next(waiting)), repeat=3))}
+    lasted = []
+
+    def nap():
+        start = time.perf_counter()
+        time.sleep(next(waiting))
+        lasted.append(time.perf_counter() - start)
+
+    took = float(seconds(nap, repeat=3))
+    return {"took": took, "lasted": np.array(lasted)}
 
 
 @probe("check-setup-seconds")
