@@ -113,7 +113,8 @@ def _rules(entry: Entry) -> list[str]:
         rules = []
     else:
         rules = [f"{entry.late_grace:g} min of grace"] if entry.late_grace else []
-        rules += [f"late: -{entry.late_per_day * 100:g}% a day"] if entry.late_per_day else []
+        if entry.late_per_day and entry.late_days != 0:
+            rules.append(f"late: -{entry.late_per_day * 100:g}% a day")
         if entry.late_days is not None:
             days = f"{entry.late_days} day{'' if entry.late_days == 1 else 's'}"
             rules.append(f"taken for {days} after" if entry.late_days else "not taken late")

@@ -46,7 +46,7 @@ def hand_in(path: str, body: bytes) -> Any:
     while True:
         pause = next(pauses, 5)
         try:
-            return _ask(path, body, TIMEOUT, key)
+            return ask(path, body, TIMEOUT, key)
         except ServiceAway:
             if time.monotonic() + pause > until:
                 raise
@@ -58,19 +58,30 @@ def hand_in(path: str, body: bytes) -> Any:
 
 def post(path: str, body: bytes, timeout: float = TIMEOUT) -> Any:
     """Send a body and return the answer."""
-    return _ask(path, body, timeout)
+    return ask(path, body, timeout)
 
 
 def get(path: str, timeout: float = TIMEOUT) -> Any:
     """Ask for something."""
-    return _ask(path, None, timeout)
+    return ask(path, None, timeout)
 
 
-def _ask(path: str, body: bytes | None, timeout: float, more: Mapping[str, str] | None = None) -> Any:
+def ask(
+    path: str,
+    body: bytes | None,
+    timeout: float = TIMEOUT,
+    more: Mapping[str, str] | None = None,
+    method: str | None = None,
+) -> Any:
+    """Ask the service.
+
+    Raises:
+        TitoError: it refuses, with its own sentence, or does not answer.
+    """
     if not is_there():
         raise TitoError(OUTSIDE)
     try:
-        with opener().open(request(path, body, more), timeout=timeout) as answer:
+        with opener().open(request(path, body, more, method), timeout=timeout) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         kind = ServiceAway if error.code in AWAY else TitoError

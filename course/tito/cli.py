@@ -119,6 +119,12 @@ def _doctor(where: Places, _: argparse.Namespace) -> int:
     return doctor(where)
 
 
+def _ask(_: Places, given: argparse.Namespace) -> int:
+    from course.tito.ask import ask
+
+    return ask(given.path, given.message, given.delete)
+
+
 def _map(where: Places, given: argparse.Namespace) -> int:
     from course.tito.status import show_map
 
@@ -194,6 +200,10 @@ def _parser() -> argparse.ArgumentParser:
     telling.add_argument("module", nargs="?", help=f"{WHICH}; default: all that you exported")
     add("checkpoint", _checkpoint, "what your own framework can do now")
     add("doctor", _doctor, "is everything there that the course needs?")
+    asking = add("ask", _ask, "a question to the grading service, for what has no command of its own")
+    asking.add_argument("path", help="such as calendar: docs/reference/grading-api.md has all, after api/")
+    asking.add_argument("message", nargs="?", help="JSON to be sent")
+    asking.add_argument("--delete", action="store_true", help="take back what the path names")
     mapping = add("map", _map, "the modules in order")
     mapping.add_argument("--json", action="store_true", help="for programs")
     mapping.add_argument("--track", help="another order")

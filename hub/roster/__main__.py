@@ -47,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, sqlite3.Error) as error:
         return _sorry(f"Nothing was changed: {error}. Check the path, its owner and the room on the disk.")
     print(outcome.sentence)
+    if asked.whole and outcome.absent:
+        print("Whoever is not in it counts as having left the class.")
     if outcome.added or outcome.taken_over:
         print(f"One-time passwords: {asked.passwords}")
     try:

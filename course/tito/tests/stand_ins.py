@@ -50,6 +50,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
     do_PUT = do_POST  # noqa: N815
 
+    def do_DELETE(self):
+        self.reply(*(self.server.error or (200, b"{}")))
+
     def do_GET(self):
         states = self.server.states or [{}]
         if self.path.endswith("/calendar"):

@@ -1,5 +1,6 @@
 """What a student is told of their own deadlines, and what an exam makes of each save."""
 
+import hashlib
 import json
 import threading
 from dataclasses import replace
@@ -44,8 +45,6 @@ def test_receipt_of_late_work_says_what_it_counts(work, tito, service):
     receipt = service.answers
     service.states = [{"id": "r1", "kind": "module", "slug": "counting", "state": "queued"}]
     body = json.dumps({"notebook": json.loads((work / "counting.ipynb").read_text())}).encode()
-    import hashlib
-
     note = "It is late, and counts 80%."
     receipt["submissions/module/counting"] = {
         "id": "r1",
@@ -110,6 +109,17 @@ def test_half_written_notebook_and_a_damaged_calendar_end_nothing(work, sender, 
     sender.look = lambda: sent.set() or 1.0
     sender.saved(str(work / "counting.ipynb"))
     assert sent.wait(30)
+
+
+def test_anything_can_be_asked_and_what_the_service_says_is_shown(tito, service):
+    service.answers["/exceptions"] = {"id": 7}
+    code, said = tito("ask", "exceptions", '{"student": "ada", "excused": true, "why": "ill"}')
+    assert (code, json.loads(said)) == (0, {"id": 7})
+    assert service.got[-1][2]["why"] == "ill"
+    assert tito("ask", "exceptions/7", "--delete")[0] == 0
+    assert "no JSON" in tito("ask", "exceptions", "{student")[1]
+    service.error = (403, b'{"error": "Only instructors see this."}')
+    assert tito("ask", "exceptions") == (1, "Only instructors see this.\n")
 
 
 def test_server_outside_of_a_classroom_follows_nothing(work, monkeypatch):
