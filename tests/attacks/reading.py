@@ -1,4 +1,4 @@
-"""Code that looks for what is not its business, and tells what it found in an error: `FOUND[...]`.
+"""Code that looks for what is not its business, and leaves what it found in `FOUND`, for the functions to tell.
 
 `MARKER` stands in another student's submission; the test puts it there.
 """
@@ -23,13 +23,13 @@ READING = {
     "another student's submission": _FILES
     + f"""
 found = [path for path, text in _files() if b"{MARKER[:20]}" + b"{MARKER[20:]}" in text]
-raise RuntimeError(f"FOUND{{[path for path in found if 'mallory' not in path]}}")
+FOUND = [path for path in found if 'mallory' not in path]
 """,
     "the solution of what is asked": _FILES
     + """
 words = b"### BEGIN " + b"SOLUTION", b"def memory_bytes"
 found = [path for path, text in _files() if path.endswith((".ipynb", ".py")) and words[0] in text and words[1] in text]
-raise RuntimeError(f"FOUND{[path for path in found if 'mallory' not in path]}")
+FOUND = [path for path in found if 'mallory' not in path]
 """,
     "a gradebook, and writes into it": _FILES
     + """
@@ -43,12 +43,12 @@ for path, text in _files():
             found.append(path)
         except sqlite3.Error:
             pass
-raise RuntimeError(f"FOUND{found}")
+FOUND = found
 """,
     "tokens and passwords in the environment": """
 import os, re
 found = [name for name in os.environ if re.search("TOKEN|PASSWORD|SECRET|DATABASE|JUPYTERHUB", name)]
-raise RuntimeError(f"FOUND{found}")
+FOUND = found
 """,
     "the memory and the files of the parent process": """
 import os
@@ -64,7 +64,7 @@ for what in ("mem", "environ", "fd", "maps"):
             found.append(path)
     except OSError:
         pass
-raise RuntimeError(f"FOUND{found}")
+FOUND = found
 """,
     "another machine": """
 import socket
@@ -77,6 +77,6 @@ for name in ("hub", "api", "gate", "proxy"):
 for interface in socket.if_nameindex():
     if interface[1] not in ("lo", "tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6gre0"):
         found.append(interface[1])
-raise RuntimeError(f"FOUND{found}")
+FOUND = found
 """,
 }

@@ -31,11 +31,12 @@ WITHOUT_CELLS = "graded cells taken out of the notebook"
 
 
 def attacking(code: str) -> Notebook:
-    """Everything solved wrongly, and an attack on top of the first exercise."""
+    """Everything solved wrongly, and an attack on top of the first exercise; what it found is told in an error."""
+    answer = 'raise RuntimeError(f"FOUND{FOUND}")' if "FOUND" in code else "return WRONG"
     book = copy.deepcopy(notebook(SLUG, "student"))
     for cell in exercises(book):
         names = re.findall(r"^def (\w+)", source(cell), re.MULTILINE)
-        wrong = "\n".join(f"def {name}(*given, **named):\n    return WRONG\n" for name in names)
+        wrong = "\n".join(f"def {name}(*given, **named):\n    {answer}\n" for name in names)
         cell["source"] = f"{code}\nWRONG = globals().get('WRONG', -1.5)\n\n{wrong}"
         code = ""
     return book
