@@ -17,13 +17,15 @@ from playwright.sync_api import Page, expect
 
 from tests.classroom import Classroom, Student, run, wait_for
 from tests.submissions import CHEATS, right
-from tests.test_browser import browser, page, picture, sign_in  # noqa: F401  # fixtures
+from tests.test_browser import browser, page, picture  # noqa: F401  # fixtures
 
 SCRIPT = (
     "<script>window.__xss = 1</script><img src=x onerror='window.__xss = 1'>"
     "<svg onload='window.__xss = 1'></svg><a href='javascript:window.__xss = 1'>click</a>"
 )
-EVIL = '"><img src=x onerror=window.__xss=1>'
+ANSWER = (
+    "Python looks up what to do for each element; numpy is asked once, and works through memory in order."
+)
 NBGRADER = "cd /srv/nbgrader && nbgrader"
 
 
@@ -58,12 +60,22 @@ def formgrader(person: Student, path: str = "", **options: Any) -> requests.Resp
     return person.session.get(f"{person.classroom.url}services/formgrader/{path}", timeout=60, **options)
 
 
+def enter(page: Page, person: Student, path: str) -> None:  # noqa: F811
+    """Open a page of formgrader's, and sign in on the way."""
+    page.goto(f"{person.classroom.url}services/formgrader/{path}")
+    page.get_by_label("Username").fill(person.name)
+    page.get_by_label("Password").fill(person.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/services/formgrader/**")
+
+
 def answered(text: str) -> dict[str, Any]:
-    """A right notebook of the first module with a question answered."""
+    """A right notebook of the first module with a question answered, and a cell that means harm."""
     book = copy.deepcopy(right("setup"))
     for cell in book["cells"]:
         if cell["metadata"].get("tinytorch", {}).get("role") == "question":
             cell["source"] = text
+    book["cells"].append({"cell_type": "markdown", "metadata": {}, "source": f"My notes. {SCRIPT}"})
     return book
 
 
@@ -72,7 +84,7 @@ def waiting(classroom: Classroom, people: dict[str, Student]) -> str:
     """The address of a student's answer in formgrader, which waits to be marked."""
     student = people["grace"]
     student.start_server()
-    body = json.dumps({"notebook": answered(f"Because it runs. {SCRIPT}")})
+    body = json.dumps({"notebook": answered(ANSWER)})
     status, text = student.grading("POST", "submissions/module/setup", body)
     assert status == 201, text
     classroom.submission(student, json.loads(text)["id"])
@@ -133,17 +145,15 @@ def test_an_answer_is_marked_by_hand_and_its_student_reads_it(
     waiting: str,
     page: Page,  # noqa: F811
 ) -> None:
-    sign_in(page, ivy)
-    page.wait_for_url("**/hub/**")
-    page.goto(f"{classroom.url}services/formgrader/{waiting}")
+    enter(page, ivy, waiting)
     expect(page.get_by_text("Submission #1", exact=True)).to_be_visible()  # not whose it is
     expect(page.get_by_text("grace", exact=True)).to_be_hidden()
     expect(page.get_by_text("Rubric", exact=True).first).to_be_visible()
-    expect(page.get_by_text("Because it runs.")).to_be_visible()
+    expect(page.get_by_text("My notes.")).to_be_visible()
     assert page.evaluate("window.__xss") is None
-    panel = page.locator(".nbgrader_cell", has=page.get_by_text("Because it runs."))
+    panel = page.locator(".nbgrader_cell", has=page.get_by_text(ANSWER))
     panel.locator("input.score").fill("1")
-    panel.locator("textarea.comment").fill("Say what runs, and where.")
+    panel.locator("textarea.comment").fill("Right. And what does it cost?")
     with page.expect_response(
         lambda answer: "/api/comment/" in answer.url and answer.request.method == "PUT"
     ):
@@ -155,7 +165,7 @@ def test_an_answer_is_marked_by_hand_and_its_student_reads_it(
 
     def read() -> dict[str, Any] | None:
         _, text = grace.grading("GET", "marks")
-        return json.loads(text) if "Say what runs" in text else None
+        return json.loads(text) if "what does it cost" in text else None
 
     assert wait_for("the comment in the student's marks", read, 30)
     kept = classroom.compose("exec", "-T", "formgrader", "python", "-c", CHANGES).stdout
@@ -169,10 +179,8 @@ for row in sqlite3.connect("/srv/nbgrader/gradebook.db").execute("SELECT by, stu
 """
 
 
-def test_formgrader_opens_inside_jupyterlab(classroom: Classroom, ivy: Student, page: Page) -> None:  # noqa: F811
-    sign_in(page, ivy)
-    page.wait_for_url("**/hub/**")
-    page.goto(f"{classroom.url}services/formgrader/lab?formgrader=true")
+def test_formgrader_opens_inside_jupyterlab(ivy: Student, page: Page) -> None:  # noqa: F811
+    enter(page, ivy, "lab?formgrader=true")
     frame = page.frame_locator("#formgrader-iframe iframe, iframe#formgrader-iframe")
     expect(
         frame.get_by_text("Manual Grading").or_(frame.get_by_text("Manage Assignments")).first
@@ -254,6 +262,7 @@ def test_ps1_is_autograded_in_the_sandbox(classroom: Classroom, ps1: None, ivy: 
     cheated, flagged, waits = score(classroom, "mallory")
     assert cheated == 0 or (flagged and waits)
     # The button does the same.
+    assert formgrader(ivy).ok
     pressed = ivy.session.post(
         f"{classroom.url}services/formgrader/formgrader/api/submission/ps1/ada/autograde",
         headers={"X-XSRFToken": _xsrf(ivy)},
@@ -281,13 +290,15 @@ def test_feedback_hides_what_is_hidden_and_runs_nothing(
     ps1: None,
     page: Page,  # noqa: F811
 ) -> None:
-    change = SOLVED + f"cells['sum_of_squares']['source'] += '\\n' + {f'print({SCRIPT!r})'!r}\n"
-    change += f"""
-book["cells"].insert(0, {{"cell_type": "markdown", "metadata": {{}}, "source": {SCRIPT!r}}})
-book["cells"].append({{"cell_type": "code", "metadata": {{}}, "outputs": [], "execution_count": None,
-    "source": "from IPython.display import HTML, SVG, Javascript, display\\ndisplay(HTML({SCRIPT!r}), "
-    "Javascript('window.__xss = 1'), SVG('<svg xmlns=\\\\'http://www.w3.org/2000/svg\\\\' onload=\\\\'window.__xss=1\\\\'/>'))"}})
+    shows = f"""
+from IPython.display import HTML, SVG, Javascript, display
+print({SCRIPT!r})
+display(HTML({SCRIPT!r}), Javascript("window.__xss = 1"))
+display(SVG("<svg xmlns='http://www.w3.org/2000/svg' onload='window.__xss = 1'/>"))
 """
+    text = {"cell_type": "markdown", "metadata": {}, "source": SCRIPT}
+    code = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": shows}
+    change = SOLVED + f"book['cells'] += [{text!r}, {code!r}]"
     handed_in(classroom, "grace", change)
     done = terminal(
         classroom,

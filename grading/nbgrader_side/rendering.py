@@ -83,7 +83,7 @@ class SafeHTMLExporter(HTMLExporter):
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **more: Any) -> tuple[str, Any]:
         """Convert; whatever is a name in the resources is escaped, since templates put it where it stands."""
-        self.sanitize_html = True
+        self.sanitize_html = self.exclude_anchor_links = True
         resources = _escaped(resources or {})
         text, resources = super().from_notebook_node(reduced(nb), resources, **more)
         return str(text), resources
