@@ -191,10 +191,13 @@ def test_a_roster_makes_users_groups_and_first_passwords(
     table, given = state / "class.csv", state / "passwords.csv"
     table.write_text("name,id,section\nMia O'Neil,s-1,Übung 1\nAl,al@example.edu,一班\n")
     options = ["--store", str(state / "accounts.sqlite"), "--hub", hub + "api"]
+    options += ["--grading", hub + "nobody/answers/here"]
     command = ["apply", str(table), "--passwords", str(given), *options]
-    assert roster.main(command) == 0
-    assert "2 added, 0 changed, 0 unchanged." in capsys.readouterr().out
-    assert roster.main(command) == 0
+    assert roster.main(command) == 1
+    said = capsys.readouterr()
+    assert "2 added, 0 changed, 0 unchanged." in said.out
+    assert "The roster is applied, but grading was not told" in said.err  # only the hub runs here
+    assert roster.main(command) == 1
     assert "0 added, 0 changed, 2 unchanged." in capsys.readouterr().out
     password = given.read_text().splitlines()[1].rpartition(",")[2]
     browser, page = sign_in(hub, "S-1", password)

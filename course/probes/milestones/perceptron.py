@@ -19,8 +19,8 @@ def hidden(rng, half):
 
     digits = load("digits")
     all_labels = np.asarray(digits["test_labels"])
-    # As many of each digit. 36 images a half are few: of the two, the private one tells learning from the nearest
-    # training image further apart.
+    # As many of each digit. 36 images a half are few: of the two, the private one tells learning from the
+    # nearest training image further apart.
     known = np.concatenate([np.flatnonzero(all_labels == digit)[1 - half :: 2] for digit in DIGITS])
     chosen = rng.choice(known, size=COUNT)
     images = np.asarray(digits["test_images"], dtype=np.float32)[chosen] / 16
