@@ -18,7 +18,7 @@ def configure(c: Config, settings: Settings) -> None:
         # Whose a submission is comes with its own token; this is for an instructor's view of a class.
         {"name": "grading", "services": ["grading"], "scopes": ["list:users", "read:users:groups"]},
         # Who teaches or marks comes into formgrader; the admin may anyway. nbgrader's commands in there use
-        # the service's own token: they hand notebooks to the sandbox, and release what an instructor releases.
+        # the service's own token: they hand notebooks to the sandbox and release what is released.
         {
             "name": "marking",
             "groups": ["role-instructor", "role-grader"],
