@@ -48,14 +48,17 @@ def without_graded_cells() -> Notebook:
     return book
 
 
-BOOKS = {name: attacking(code) for name, code in {**FORGING, **READING}.items()} | {
-    WITHOUT_CELLS: without_graded_cells()
-}
-
+ATTACKS = [*FORGING, *READING]
 # What wants to break the grader; tests/test_sandbox.py tries these here, with all that lies beside them.
 RUINOUS = [name for name, code in BREAKING.items() if "FOUND" not in code]
 NOTHING = "found nothing"
 UNHARMED = "no point, with a reason; the next submission is unharmed"
+
+
+def books() -> dict[str, Notebook]:
+    """The notebooks of all attacks; the deploy has built the course."""
+    made = {name: attacking(code) for name, code in {**FORGING, **READING}.items()}
+    return made | {WITHOUT_CELLS: without_graded_cells()}
 
 
 def victims_notebook() -> Notebook:
@@ -69,9 +72,9 @@ def victims_notebook() -> Notebook:
 def theirs(classroom: Classroom, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     """What came of each attack on nbgrader's autograder; several at a time, since most of them wait."""
     nbgrader = Autograder(classroom, tmp_path_factory.mktemp("nbgrader"), victims_notebook())
-    books = BOOKS | {name: attacking(BREAKING[name]) for name in RUINOUS}
+    notebooks = books() | {name: attacking(BREAKING[name]) for name in RUINOUS}
     with ThreadPoolExecutor(3) as pool:
-        return dict(zip(books, pool.map(nbgrader.grade, books.values()), strict=True))
+        return dict(zip(notebooks, pool.map(nbgrader.grade, notebooks.values()), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ def ours(people: dict[str, Student]) -> Iterator[dict[str, dict[str, Any]]]:
         people[student].start_server()
     hand_in(people["grace"], victims_notebook())
     mallory = people["mallory"]
-    receipts = {name: hand_in(mallory, book) for name, book in BOOKS.items()}
+    receipts = {name: hand_in(mallory, book) for name, book in books().items()}
     yield {name: mallory.classroom.submission(mallory, receipt) for name, receipt in receipts.items()}
     assert hand_in(people["grace"], victims_notebook()), "the next submission is taken as before"
 
@@ -92,7 +95,7 @@ def hand_in(student: Student, book: Notebook) -> str:
     return str(json.loads(text)["id"])
 
 
-@pytest.mark.parametrize("attack", BOOKS)
+@pytest.mark.parametrize("attack", ATTACKS)
 def test_forged_marks_are_worth_nothing(ours: dict[str, dict[str, Any]], attack: str) -> None:
     graded = ours[attack]
     assert graded["state"] == "graded"

@@ -31,3 +31,4 @@ c.CourseDirectory.root = str(COURSE)
 c.CourseDirectory.db_url = gradebook_url()
 c.GenerateFeedback.preprocessors = [GetGrades, HideHiddenTests, CSSHTMLHeaderPreprocessor]
 c.GenerateFeedback.exporter_class = FeedbackExporter
+c.ExportApp.plugin_class = "grading.exports.nbgrader.QuotedExport"  # nbgrader's own quotes nothing
