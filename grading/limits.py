@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -94,13 +92,8 @@ def one_at_a_time(store: Store, student: str) -> Iterator[None]:
     """Meanwhile nothing else of this student is counted and taken, in this process or another."""
     folder = store.folder / "locks" / hashlib.sha256(student.encode()).hexdigest()[:2]
     store.make(folder.parent)
-    store.make(folder)
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # ends with the process, however that ends
+    with store.locked(folder):
         yield
-    finally:
-        os.close(handle)
 
 
 def _limits(calendar: Calendar, terms: Terms, at: float) -> Iterator[tuple[int, float, str, str]]:

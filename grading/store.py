@@ -92,7 +92,12 @@ class Store:
     @contextlib.contextmanager
     def alone(self, id: str) -> Iterator[None]:
         """Meanwhile nobody else keeps or discards a submission of this id, in this process or another."""
-        folder = self.path(id).parent
+        with self.locked(self.path(id).parent):
+            yield
+
+    @contextlib.contextmanager
+    def locked(self, folder: Path) -> Iterator[None]:
+        """Meanwhile nobody else has this folder locked, in this process or another."""
         self.make(folder)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

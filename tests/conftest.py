@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.classroom import REPOSITORY, SETTINGS, Classroom, Student, make, run
+
+# Without these Chromium calls home for updates and lists, which a closed network refuses, many times at once.
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def _remove() -> None:
@@ -64,3 +75,23 @@ def mallory(people: dict[str, Student]) -> Student:
     """A student who means harm, with a running server."""
     people["mallory"].start_server()
     return people["mallory"]
+
+
+@pytest.fixture(scope="module")  # no longer: its event loop would be in the way of others
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A window of a browser that nobody has signed in with."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    context.set_default_timeout(60_000)
+    opened = context.new_page()
+    yield opened
+    context.close()

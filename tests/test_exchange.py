@@ -7,14 +7,13 @@ its panel in JupyterLab. With TT_TEST_SCREENSHOTS=yes the picture of the documen
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.classroom import Classroom, Student, run
-from tests.test_browser import CHROMIUM, picture, sign_in
+from tests.test_browser import picture, sign_in
 
 COURSE = "/srv/nbgrader"
 # The notebooks of ps1 as they are: what students have not solved fails, which is a mark, too.
@@ -44,23 +43,6 @@ def released(classroom: Classroom) -> Iterator[None]:
     instruct(classroom, "nbgrader release_assignment ps1 --force")
     yield
     instruct(classroom, "nbgrader list ps1 --remove")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 860})
-    context.set_default_timeout(60_000)
-    yield context.new_page()
-    context.close()
 
 
 @pytest.mark.usefixtures("released")

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 
 from tests.classroom import Classroom, Student, run, wait_for
 from tests.submissions import CHEATS, right
-from tests.test_browser import browser, page, picture  # noqa: F401  # fixtures
+from tests.test_browser import picture
 
 SCRIPT = (
     "<script>window.__xss = 1</script><img src=x onerror='window.__xss = 1'>"
@@ -60,7 +60,7 @@ def formgrader(person: Student, path: str = "", **options: Any) -> requests.Resp
     return person.session.get(f"{person.classroom.url}services/formgrader/{path}", timeout=60, **options)
 
 
-def enter(page: Page, person: Student, path: str) -> None:  # noqa: F811
+def enter(page: Page, person: Student, path: str) -> None:
     """Open a page of formgrader's, and sign in on the way."""
     page.goto(f"{person.classroom.url}services/formgrader/{path}")
     page.get_by_label("Username").fill(person.name)
@@ -143,7 +143,7 @@ def test_an_answer_is_marked_by_hand_and_its_student_reads_it(
     people: dict[str, Student],
     ivy: Student,
     waiting: str,
-    page: Page,  # noqa: F811
+    page: Page,
 ) -> None:
     enter(page, ivy, waiting)
     expect(page.get_by_text("Submission #1", exact=True)).to_be_visible()  # not whose it is
@@ -179,7 +179,7 @@ for row in sqlite3.connect("/srv/nbgrader/gradebook.db").execute("SELECT by, stu
 """
 
 
-def test_formgrader_opens_inside_jupyterlab(ivy: Student, page: Page) -> None:  # noqa: F811
+def test_formgrader_opens_inside_jupyterlab(ivy: Student, page: Page) -> None:
     enter(page, ivy, "lab?formgrader=true")
     frame = page.frame_locator("#formgrader-iframe iframe, iframe#formgrader-iframe")
     expect(
@@ -288,7 +288,7 @@ def test_the_courses_own_modules_are_not_graded_by_cells(classroom: Classroom, w
 def test_feedback_hides_what_is_hidden_and_runs_nothing(
     classroom: Classroom,
     ps1: None,
-    page: Page,  # noqa: F811
+    page: Page,
 ) -> None:
     shows = f"""
 from IPython.display import HTML, SVG, Javascript, display

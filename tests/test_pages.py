@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 import requests
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from grading.tests.class_in_a_process import ODD, REGRADE
 from tests.classroom import REPOSITORY, Classroom
 from tests.submissions import right
-from tests.test_browser import CHROMIUM, PICTURES
+from tests.test_browser import PICTURES
 
 STUCK, ADVANCED = "ada.adeyemi", "alan.bauer"  # what generated_class makes of the first two
 # Who looks at which page.
@@ -72,15 +72,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert said, (folder / "log").read_text()
         yield json.loads(said)["url"]
         process.kill()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")

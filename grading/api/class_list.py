@@ -18,6 +18,7 @@ from grading import terms
 from grading.api import overview
 from grading.api.overview import UNMARKED, Entry, Key, Row
 from grading.database import people, results, standings, submissions
+from grading.exports.table import Person as OnRoster
 
 PAGE = 50  # students on one page
 STATES = {
@@ -32,15 +33,8 @@ ORDERS = {"name": "by name", "least": "fewest points first", "most": "most point
 
 
 @dataclass(frozen=True)
-class Person:
-    """A student: `name` as they sign in; the rest is empty for whoever is not on the roster."""
-
-    name: str
-    full_name: str = ""
-    number: str = ""
-    email: str = ""
-    section: str = ""
-    active: bool = True
+class Person(OnRoster):
+    """A student of the list."""
 
     def matches(self, sought: str) -> bool:
         """Whether all words of a search are somewhere in it."""
