@@ -15,8 +15,9 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from tests.attacks.forging import FORGING
 from tests.classroom import Classroom, Student, run, wait_for
-from tests.submissions import CHEATS, right
+from tests.submissions import right
 from tests.test_browser import picture
 
 SCRIPT = (
@@ -233,7 +234,7 @@ cells["sum_of_squares"]["source"] = "def sum_of_squares(n):\\n    return sum(squ
 """
 # All wrong, with what got full marks where the student's process decides.
 CHEATING = f"""
-cells["squares"]["source"] = {("def squares(n):" + chr(10) + "    return []" + chr(10) + CHEATS["replaced_run_cell"])!r}
+cells["squares"]["source"] = {("def squares(n):" + chr(10) + "    return []" + chr(10) + FORGING["run_cell replaced"])!r}
 """
 
 
