@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from tests.classroom import Classroom, Student, run
 from tests.test_browser import picture, sign_in
+from tests.test_formgrader import enter
 
 COURSE = "/srv/nbgrader"
 # The notebooks of ps1 as they are: what students have not solved fails, which is a mark, too.
@@ -45,9 +46,27 @@ def released(classroom: Classroom) -> Iterator[None]:
     instruct(classroom, "nbgrader list ps1 --remove")
 
 
+COMMENT = "Seen by a person: it is right."
+WHICH = """
+from nbgrader.api import Gradebook
+print(Gradebook("sqlite:////srv/nbgrader/gradebook.db").find_submission_notebook("problem1", "ps1", "ada").id)
+"""
+
+
+def mark_by_hand(classroom: Classroom, page: Page) -> None:
+    """Give the answer in words its point, and a comment, in formgrader's own page."""
+    (ivy,) = classroom.enrol("ivy", role="instructor")
+    notebook = instruct(classroom, f"python -W ignore -c '{WHICH}'").split()[-1]
+    enter(page, ivy, f"formgrader/submissions/{notebook}")
+    page.locator("input.score").last.fill("1")
+    page.locator("textarea.comment").last.fill(COMMENT)
+    with page.expect_response(lambda said: "/api/comment/" in said.url and said.request.method == "PUT"):
+        page.locator("input.score").last.focus()
+
+
 @pytest.mark.usefixtures("released")
 def test_quickstart_assignment_goes_from_release_to_feedback_by_nbgraders_commands(
-    classroom: Classroom, ada: Student, mallory: Student
+    classroom: Classroom, ada: Student, mallory: Student, page: Page
 ) -> None:
     ada.shell(AFRESH)
     assert "ps1" in ada.shell("nbgrader list").stderr
@@ -66,14 +85,15 @@ def test_quickstart_assignment_goes_from_release_to_feedback_by_nbgraders_comman
     stamp = instruct(classroom, "cat submitted/ada/ps1/timestamp.txt")
     assert stamp in said
     instruct(classroom, "nbgrader autograde ps1 --force --student ada")
+    mark_by_hand(classroom, page)
     instruct(classroom, "nbgrader generate_feedback ps1 --force --student ada")
     instruct(classroom, "nbgrader release_feedback ps1")
 
     assert "feedback ready to be fetched" in ada.shell("nbgrader list --cached").stderr
     assert ada.shell("nbgrader fetch_feedback ps1").returncode == 0
-    page = ada.shell(f"cat ~/course/assignments/ps1/feedback/'{stamp}'/problem1.html").stdout
-    assert "problem1" in page
-    assert "<html" in page
+    feedback = ada.shell(f"cat ~/course/assignments/ps1/feedback/'{stamp}'/problem1.html").stdout
+    assert "<html" in feedback
+    assert COMMENT in feedback
 
     # The same from where an attacker stands: nothing of hers, and nothing of the instructors'.
     _, listed = mallory.grading("GET", "exchange/submissions?student=ada")

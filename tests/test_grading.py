@@ -143,6 +143,16 @@ def test_milestone_is_verified_outside_the_students_code(framework: Student, slu
     assert "Passed." in answer.stdout
 
 
+def test_forged_milestone_is_refused_with_its_reason(framework: Student) -> None:
+    """It says that it has learned, and predicts what the student likes."""
+    forged = "import numpy as np\n\n\ndef predict(images, weights):\n    return np.ones(len(images), int)\n"
+    framework.shell("cat > ~/course/milestones/xor.py", stdin=forged)
+    answer = framework.tito("milestone submit xor")
+    said = " ".join((answer.stdout + answer.stderr).split())
+    assert "Not passed yet." in said, said
+    assert "% of the hidden samples are right" in said, said
+
+
 def test_training_sample_by_sample_is_too_slow_for_batching(framework: Student) -> None:
     """It learns as well, but the clock is the worker's: nothing that the student's code says counts."""
     solved = REPOSITORY / "build" / "course" / "discovery" / "instructor" / "milestones" / "batching.py"
