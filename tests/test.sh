@@ -5,21 +5,20 @@ cd "$(dirname "$0")/.."
 root=
 [ "$(id -u)" = 0 ] || root=sudo
 
-if ! command -v chromium > /dev/null && ! command -v chromium-browser > /dev/null; then
-  echo "Installing Chromium for the browser tests ..."
+install() { # PACKAGE [OPTION...]
+  echo "Installing $1 for the tests ..."
   $root apt-get -qq update > /dev/null 2>&1 || true
-  $root apt-get -qq install --yes --no-install-recommends chromium > /dev/null 2>&1 ||
-    { echo "Chromium could not be installed: apt-get install chromium says why." >&2; exit 1; }
-fi
+  $root apt-get -qq install --yes --no-install-recommends "$@" > /dev/null 2>&1 ||
+    { echo "$1 could not be installed: apt-get install $1 says why." >&2; exit 1; }
+}
 
+command -v chromium > /dev/null || command -v chromium-browser > /dev/null || install chromium
+command -v npm > /dev/null || install npm
 if ! ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1; then
-  echo "Installing PostgreSQL for the tests on it ..."
   # The programs only: no server of the machine's own is made and started.
   $root mkdir -p /etc/postgresql-common
   echo 'create_main_cluster = false' | $root tee /etc/postgresql-common/createcluster.conf > /dev/null
-  $root apt-get -qq update > /dev/null 2>&1 || true
-  $root apt-get -qq install --yes --no-install-recommends -o Dpkg::Options::=--force-confold postgresql > /dev/null 2>&1 ||
-    { echo "PostgreSQL could not be installed: apt-get install postgresql says why." >&2; exit 1; }
+  install postgresql -o Dpkg::Options::=--force-confold
 fi
 
 # An engine that was there before stays when the test's classroom goes.
