@@ -39,9 +39,13 @@ def update(where: Places, slug: str | None) -> int:
 
 
 def outdated(where: Places, slug: str) -> bool:
-    """Whether the course's notebook is another than the one that the student's was made from."""
-    mine, official = _read(where.notebook(slug)), _read(where.official_notebook(slug))
-    return mine is not None and official is not None and _version(mine) != _version(official)
+    """Whether the course's notebook is another than the one that the student's was made from.
+
+    That of another track is no correction: it differs in how the module is led up to.
+    """
+    mine, official = (_about(_read(path)) for path in (where.notebook(slug), where.official_notebook(slug)))
+    same_track = mine.get("track") == official.get("track")
+    return bool(mine and official) and same_track and mine.get("version") != official.get("version")
 
 
 def remember_start(where: Places, slug: str) -> None:
@@ -195,10 +199,11 @@ def _differs(one: Raw, other: Raw) -> bool:
     return _source(one).strip() != _source(other).strip()
 
 
-def _version(notebook: Notebook) -> object:
-    metadata = notebook.get("metadata")
+def _about(notebook: Notebook | None) -> dict[str, Any]:
+    """What a notebook says of itself: module, track, version."""
+    metadata = notebook.get("metadata") if notebook else None
     ours = metadata.get("tinytorch") if isinstance(metadata, dict) else None
-    return ours.get("version") if isinstance(ours, dict) else None
+    return ours if isinstance(ours, dict) else {}
 
 
 def _started(where: Places, slug: str) -> Path:
