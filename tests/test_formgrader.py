@@ -148,7 +148,7 @@ def test_an_answer_is_marked_by_hand_and_its_student_reads_it(
     page: Page,
 ) -> None:
     enter(page, ivy, waiting)
-    expect(page.get_by_text(re.compile(r"^Submission #\d+$"))).to_be_visible()  # not whose it is
+    expect(page.get_by_role("link", name=re.compile(r"Submission #\d+"))).to_be_visible()  # not whose it is
     expect(page.get_by_text("grace", exact=True)).to_be_hidden()
     expect(page.get_by_text("Rubric", exact=True).first).to_be_visible()
     expect(page.get_by_text("My notes.")).to_be_visible()

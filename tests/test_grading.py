@@ -147,6 +147,9 @@ def test_forged_milestone_is_refused_with_its_reason(framework: Student) -> None
     """It says that it has learned, and predicts what the student likes."""
     forged = "import numpy as np\n\n\ndef predict(images, weights):\n    return np.ones(len(images), int)\n"
     framework.shell("cat > ~/course/milestones/xor.py", stdin=forged)
+    framework.shell(
+        "cd ~/course/milestones && python3 -c 'import numpy as np; np.savez(\"xor.npz\", w=np.ones(3))'"
+    )
     answer = framework.tito("milestone submit xor")
     said = " ".join((answer.stdout + answer.stderr).split())
     assert "Not passed yet." in said, said
