@@ -149,7 +149,7 @@ def test_feedback_leaves_out_hidden_tests_wherever_they_are_quoted():
         ]
     )
     shown, _ = HideHiddenTests().preprocess(notebook, {})
-    text = str(shown)
+    text = str([{**cell, "id": "made at random"} for cell in shown.cells])
     for secret in ("forty", "42", "Rubric", "because"):
         assert secret not in text, secret
     assert "# hidden test" in shown.cells[0].source
