@@ -25,4 +25,4 @@ fi
 if docker version > /dev/null 2>&1; then
   export TT_TEST_ENGINE=found
 fi
-exec $root env PATH="$PATH" TT_TEST_ENGINE="${TT_TEST_ENGINE:-}" "$(command -v pytest)" tests "$@"
+exec $root env PATH="$PATH" TT_TEST_ENGINE="${TT_TEST_ENGINE:-}" "$(command -v pytest)" tests --durations 15 "$@"
