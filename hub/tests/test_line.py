@@ -24,6 +24,8 @@ from hub.tests.test_pages import GOOD, ROOT, sign_in
 from hub.warm import __main__ as warm
 from hub.warm.hub_api import Servers
 
+pytestmark = pytest.mark.xdist_group("line")  # one process: to start a hub takes seconds
+
 STUDENTS = ["ada", "ben", "cleo", "dan", "unlucky"]
 
 
