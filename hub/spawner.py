@@ -158,12 +158,19 @@ class ClassroomSpawner(DockerSpawner):
             home = await self.docker("post", address, timeout=GATE_TIMEOUT)
             home.raise_for_status()
             self.object_name = f"{self.prefix}-student-{home.json()['uid']}"
+            await self._end_what_is_left()
             ip, port = await super().start()
         except UNREACHABLE as error:
             log = f"No container for {self.user.name}: {_sentence(error)}"
             raise StartError("The classroom could not start your server.", "engine", log) from error
         await self._wait_until_it_listens(ip, port)
         return ip, port
+
+    async def _end_what_is_left(self) -> None:
+        """A hub that was killed in the middle of a start has forgotten a server that runs."""
+        left = await self.get_object()
+        if left and left["State"]["Running"]:
+            await self.stop_object()  # DockerSpawner removes it then, but cannot remove what runs
 
     async def _wait_until_it_listens(self, ip: str, port: int) -> None:
         """Return once the server answers; raise with the reason as soon as it has died instead."""
