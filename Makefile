@@ -65,6 +65,10 @@ roster: privileged .venv/deploy ## make the class from a CSV (name,id,email,sect
 	test -r "$(FILE)" || { echo "$(FILE) cannot be read. Check the path: make roster FILE=class.csv." >&2; exit 2; }
 	ansible/roster.sh $(abspath $(CONFIG)) "$(FILE)" $(if $(filter yes,$(WHOLE)),--whole)
 
+.PHONY: warm
+warm: privileged .venv/deploy ## start students' servers ahead of a class: SECTION=A for a section; Ctrl-C stops it
+	@ansible/warm.sh $(abspath $(CONFIG)) "$(SECTION)"
+
 .PHONY: calendar
 calendar: privileged .venv/deploy ## check the class's calendar and show it; FILE=calendar.yml installs another
 	@ansible/calendar.sh $(abspath $(CONFIG)) "$(FILE)"

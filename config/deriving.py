@@ -73,6 +73,11 @@ def ceiling_cpus(settings: Settings, machine: Machine) -> float:
     return float(asked)
 
 
+def spawns_at_once(settings: Settings, machine: Machine) -> int:
+    """Servers that start at one time: one computes while another waits for the engine or the disk."""
+    return max(1, round(2 * ceiling_cpus(settings, machine)))
+
+
 def cgroups(settings: Settings) -> dict[str, dict[str, str]]:
     """Control groups of services and students, as an engine with each cgroup driver names them.
 
@@ -119,7 +124,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_IDLE_TIMEOUT": student["idle_timeout"],
         "TT_ADMIN": hub["admin"],
         "TT_SELF_REGISTRATION": hub["self_registration"],
-        "TT_CONCURRENT_SPAWNS": hub["concurrent_spawns"],
+        "TT_CONCURRENT_SPAWNS": hub["concurrent_spawns"] or spawns_at_once(settings, machine),
         "TT_TRACK": settings["course"]["track"],
         "TT_DATASETS": "/srv/datasets",
         # Its addresses hold passwords, and are put together in docker-compose.yml.

@@ -78,4 +78,8 @@ def limits(part: Schema) -> str:
     }
     plain = {"boolean": "true or false", "integer": f"a whole number{bounds}", "number": f"a number{bounds}"}
     kind = kinds.get(part.get("format", ""))
-    return kind if kind else "text" if part["type"] == "string" else plain[part["type"]]
+    if kind:
+        return kind
+    if part["type"] == ["integer", "null"]:
+        return f"{plain['integer']}, or null"
+    return "text" if part["type"] == "string" else plain[part["type"]]

@@ -34,6 +34,12 @@ def configure(c: Config, settings: Settings) -> None:
             "services": ["roster"],
             "scopes": ["admin:users", "admin:groups", "list:groups", GRADING],
         },
+        # It starts servers ahead of a class, and can neither stop one nor look into it.
+        {
+            "name": "warm",
+            "services": ["warm"],
+            "scopes": ["list:users", "read:users:groups", "read:servers", "start:servers"],
+        },
     ]
     if settings.idle_timeout:
         culling = ["list:users", "read:users:activity", "read:servers", "delete:servers"]

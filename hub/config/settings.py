@@ -37,6 +37,7 @@ class Settings:
     metrics_token: str
     routes_token: str
     roster_token: str
+    warm_token: str
     admin_password: str
     probe_password: str
 
@@ -79,6 +80,7 @@ class Settings:
             metrics_token=secret("TT_METRICS_TOKEN"),
             routes_token=secret("TT_ROUTES_TOKEN"),
             roster_token=secret("TT_ROSTER_TOKEN"),
+            warm_token=secret("TT_WARM_TOKEN"),
             admin_password=read("TT_ADMIN_PASSWORD", str, "the admin's first password"),
             probe_password=read("TT_PROBE_PASSWORD", str, "the password of the deploy's probe user"),
         )

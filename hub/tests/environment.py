@@ -23,6 +23,7 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_METRICS_TOKEN": "metrics" * 4,
         "TT_ROUTES_TOKEN": "routes" * 4,
         "TT_ROSTER_TOKEN": "roster" * 4,
+        "TT_WARM_TOKEN": "warm" * 6,
         "TT_ADMIN_PASSWORD": "first-of-the-admin",
         "TT_PROBE_PASSWORD": "secret-of-the-probe",
         "CONFIGPROXY_AUTH_TOKEN": "0" * 32,

@@ -29,6 +29,7 @@ port = os.environ["TT_TEST_PORT"]
 c.JupyterHub.proxy_class = NoProxy
 c.JupyterHub.db_url = f"sqlite:///{state}/jupyterhub.sqlite"
 c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{port}"
-c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] == "roster"]
-c.JupyterHub.load_roles = [role for role in c.JupyterHub.load_roles if role["name"] == "roster"]
+kept = ("roster", "warm")
+c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] in kept]
+c.JupyterHub.load_roles = [role for role in c.JupyterHub.load_roles if role["name"] in kept]
 c.Accounts.path = str(state / "accounts.sqlite")

@@ -55,6 +55,17 @@ def test_a_server_that_dies_at_its_start_is_not_waited_for(monkeypatch: pytest.M
         asyncio.run(Dead({"ExitCode": 3})._wait_until_it_listens("127.0.0.1", 9))
 
 
+@pytest.mark.parametrize(
+    ("running", "calls"), [(True, ["inspect_container", "stop"]), (False, ["inspect_container"])]
+)
+def test_a_server_that_a_killed_hub_forgot_is_ended_before_a_new_one_starts(
+    running: bool, calls: list[str]
+) -> None:
+    forgotten = Dead({"Running": running})
+    asyncio.run(forgotten._end_what_is_left())
+    assert forgotten.calls == calls
+
+
 def test_before_the_gate_has_said_the_uid_nobody_elses_container_is_asked_for() -> None:
     unstarted = Dead({})
     unstarted.object_name = ""
