@@ -57,6 +57,7 @@ def test_never_culling_runs_no_culler() -> None:
             "course",
             "TT_BASE_PATH is 'course'. Give it where the classroom lives, such as / or /course/.",
         ),
+        ("TT_AUTH", "saml", "TT_AUTH is 'saml'. Give it accounts or oidc."),
         (
             "TT_ROSTER_TOKEN",
             "hunter2",
@@ -69,3 +70,13 @@ def test_a_wrong_variable_is_named_with_its_mend(variable: str, value: str, sent
         Settings.from_environment(environment(**{variable: value}))
     assert str(caught.value) == sentence
     assert "hunter2" not in str(caught.value)
+
+
+def test_what_the_campus_is_asked_by_is_named_when_it_cannot_be_meant() -> None:
+    with pytest.raises(SettingsError, match=r"TT_OIDC_SECRET is not set\."):
+        Settings.from_environment(environment(TT_AUTH="oidc", TT_OIDC="e30="))
+    for oidc, secret in (("e30=", "aHVudGVyMg=="), ("[", "aHVudGVyMg=="), ("e30=", "?")):
+        with pytest.raises(SettingsError, match="TT_OIDC is not usable") as caught:
+            Settings.from_environment(environment(TT_AUTH="oidc", TT_OIDC=oidc, TT_OIDC_SECRET=secret))
+        assert "hunter2" not in str(caught.value)
+        assert "aHVudGVyMg" not in str(caught.value)
