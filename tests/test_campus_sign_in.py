@@ -5,6 +5,7 @@ configuration, without engine and containers. What a person sees who may come in
 from __future__ import annotations
 
 import base64
+import html
 import importlib.util
 import json
 import os
@@ -233,6 +234,22 @@ def sign_in(page: Page, hub: Hub, login: str, following: str = HOME) -> Page:
     return page
 
 
+def come_back(hub: Hub, login: str, following: str = HOME) -> tuple[requests.Session, requests.Response]:
+    """The same without a browser's work: a session, and what the hub answers to who comes back from the campus."""
+    session = requests.Session()
+    answer = session.get(f"{hub.url}oauth_login?next={following}", timeout=30)
+    for form in ({"prompt": "login", "login": login, "password": "x"}, {"prompt": "consent"}):
+        action = re.search(r'action="([^"]+)"', answer.text)
+        assert action, answer.text
+        place = urljoin(answer.url, action[1])
+        answer = session.post(place, data=form, timeout=30, allow_redirects=False)
+        while "Location" in answer.headers and "/oauth_callback" not in answer.url:
+            place = urljoin(answer.url, answer.headers["Location"])
+            answer = session.get(place, timeout=30, allow_redirects=False)
+    assert "/oauth_callback" in answer.url
+    return session, answer
+
+
 def refused(page: Page, words: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("You could not be signed in")
     expect(page.locator("main")).to_contain_text(words)
@@ -317,16 +334,15 @@ def test_the_roster_lets_in_and_says_who_is_what(
         ("odd", "has signs in it that cannot be used here", "'../../hub/admin', which cannot be a username"),
     ],
 )
-def test_who_may_not_come_in_is_told_why(
-    hub: Hub, visitor: Callable[[], Page], login: str, words: str, line: str
-) -> None:
+def test_who_may_not_come_in_is_told_why(hub: Hub, login: str, words: str, line: str) -> None:
     if login == "second-ada":
-        sign_in(visitor(), hub, "ada")
-    page = sign_in(visitor(), hub, login)
-    refused(page, words)
+        come_back(hub, "ada")
+    session, answer = come_back(hub, login)
+    assert answer.status_code == 403
+    assert "You could not be signed in" in answer.text
+    assert words in html.unescape(answer.text)
     assert line in hub.log
-    assert page.goto(hub.url + "home")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    assert "/hub/login" in session.get(f"{hub.url}home", timeout=30).url
 
 
 def test_a_wrong_client_secret_is_told_in_words(hubs: dict[str, Hub], visitor: Callable[[], Page]) -> None:
@@ -337,7 +353,7 @@ def test_a_wrong_client_secret_is_told_in_words(hubs: dict[str, Hub], visitor: C
     assert "not the secret" not in other.log
 
 
-@pytest.mark.parametrize("by", [-7200, 7200])
+@pytest.mark.parametrize("by", [-1800, 1800])
 def test_a_clock_that_is_wrong_is_told_in_words(
     hub: Hub, campus: Campus, visitor: Callable[[], Page], by: int
 ) -> None:
@@ -402,26 +418,12 @@ def test_a_code_serves_once(hub: Hub, visitor: Callable[[], Page]) -> None:
         "http://127.0.0.1@evil.example/",
     ],
 )  # fmt: skip
-def test_signing_in_leads_to_no_other_site(hub: Hub, campus: Campus, following: str) -> None:
-    session = requests.Session()
-    answer = session.get(f"{hub.url}oauth_login?next={following}", timeout=30)
-    login = {"prompt": "login", "login": "ada", "password": "x"}
-    for form in (login, {"prompt": "consent"}):
-        action = re.search(r'action="([^"]+)"', answer.text)
-        assert action, answer.text
-        answer = session.post(urljoin(answer.url, action[1]), data=form, timeout=30, allow_redirects=False)
-        while "Location" in answer.headers:
-            there = urljoin(answer.url, answer.headers["Location"])
-            assert urlsplit(there).hostname == "127.0.0.1", there
-            if urlsplit(there).path == "/course/hub/oauth_callback":
-                back = session.get(there, timeout=30, allow_redirects=False)
-                assert back.status_code == 302, back.text
-                where = back.headers["Location"]
-                assert re.match(r"/(?![/\\\t])", where), where
-                assert urlsplit(urljoin(back.url, where)).hostname == "127.0.0.1"
-                return
-            answer = session.get(there, timeout=30, allow_redirects=False)
-    raise AssertionError("nobody came back")
+def test_signing_in_leads_to_no_other_site(hub: Hub, following: str) -> None:
+    _, answer = come_back(hub, "ada", following)
+    assert answer.status_code == 302, answer.text
+    where = answer.headers["Location"]
+    assert re.match(r"/(?![/\\\t])", where), where
+    assert urlsplit(urljoin(answer.url, where)).hostname == "127.0.0.1"
 
 
 def test_the_classrooms_own_accounts_keep_their_password_and_nobody_else_has_one(

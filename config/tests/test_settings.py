@@ -172,8 +172,8 @@ WRONG_VALUES = [
     ("hub:\n  auth: saml", "2: hub.auth is 'saml'. Write accounts or oidc."),
     (
         "oidc:\n  issuer: http://sso.example.edu",
-        "2: oidc.issuer is 'http://sso.example.edu'. Write the address that the provider calls its issuer, like "
-        "https://sso.example.edu/realms/campus.",
+        "2: oidc.issuer is 'http://sso.example.edu'. Write the address that the provider calls its issuer, "
+        "like https://sso.example.edu/realms/campus.",
     ),
     (
         "oidc:\n  allowed_groups: staff",

@@ -18,6 +18,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     profile: ['name', 'preferred_username', 'groups'],
     email: ['email', 'email_verified'],
   },
+  ttl: { IdToken: 600 },
   pkce: { required: () => true },
   cookies: { keys: ['of the tests'] },
 });
