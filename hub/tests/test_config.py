@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from traitlets.config import Config
 
-from hub.config import roles, services, survival
+from hub.config import roles, services, signin, survival
 from hub.config.settings import Settings, SettingsError
+from hub.signin.authenticator import CampusSignIn
+from hub.signin.tests.test_claims import chosen
 from hub.tests.environment import environment
 
 
@@ -80,3 +84,10 @@ def test_what_the_campus_is_asked_by_is_named_when_it_cannot_be_meant() -> None:
             Settings.from_environment(environment(TT_AUTH="oidc", TT_OIDC=oidc, TT_OIDC_SECRET=secret))
         assert "hunter2" not in str(caught.value)
         assert "aHVudGVyMg" not in str(caught.value)
+
+
+def test_the_campus_is_asked_again_after_a_day() -> None:
+    c = Config()
+    signin.configure(c, replace(Settings.from_environment(environment()), oidc=chosen()))
+    assert c.JupyterHub.authenticator_class is CampusSignIn
+    assert c.JupyterHub.cookie_max_age_days == 1
