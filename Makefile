@@ -59,6 +59,11 @@ reset: privileged .venv/deploy ## a new one-time password for an account: USER=N
 	@[ "$(origin USER)" = "command line" ] || { echo "Whose? make reset USER=NAME." >&2; exit 2; }
 	$(compose) exec -T hub python -m hub.accounts reset $(USER)
 
+.PHONY: forget
+forget: privileged .venv/deploy ## free an account from the person of the campus who has it: USER=NAME
+	@[ "$(origin USER)" = "command line" ] || { echo "Whose? make forget USER=NAME." >&2; exit 2; }
+	$(compose) exec -T hub python -m hub.signin forget $(USER)
+
 .PHONY: roster
 roster: privileged .venv/deploy ## make the class from a CSV (name,id,email,section,role): FILE=class.csv; WHOLE=yes: who is not in it, has left
 	@test -n "$(FILE)" || { echo "Which file? make roster FILE=class.csv (columns: name,id,email,section,role)." >&2; exit 2; }

@@ -22,6 +22,7 @@ ALL_ADDRESSES = IPv4Address(0)
 def contradictions(settings: Settings) -> Found:
     """What does not fit together, whatever the machine."""
     yield from _addresses(settings)
+    yield from _campus(settings)
     ceiling, student = settings["ceiling"], settings["student"]
     memory, cpus = ceiling["memory"], ceiling["cpus"]
     if memory is not None and not memory.endswith("%"):
@@ -92,6 +93,17 @@ def _addresses(settings: Settings) -> Found:
             f"monitoring.port is {monitoring['port']}, which network.port has taken. "
             "Choose another for one of the two.",
         )
+
+
+def _campus(settings: Settings) -> Found:
+    if settings["hub"]["auth"] != "oidc":
+        return
+    for name in ("issuer", "client_id", "secret_file"):
+        if settings["oidc"][name] is None:
+            yield (
+                ("hub.auth",),
+                f"hub.auth is 'oidc', but oidc.{name} is missing. Add it, or set hub.auth: accounts.",
+            )
 
 
 def _too_little_memory(settings: Settings, ceiling: int, says: str) -> Found:

@@ -5,8 +5,10 @@ Every value that two parts must agree on is made here, and nowhere else.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import ipaddress
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -123,6 +125,8 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_STUDENT_PIDS": student["pids"],
         "TT_IDLE_TIMEOUT": student["idle_timeout"],
         "TT_ADMIN": hub["admin"],
+        "TT_AUTH": hub["auth"],
+        "TT_OIDC": _oidc(settings),
         "TT_SELF_REGISTRATION": hub["self_registration"],
         "TT_CONCURRENT_SPAWNS": hub["concurrent_spawns"] or spawns_at_once(settings, machine),
         "TT_TRACK": settings["course"]["track"],
@@ -142,6 +146,14 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
     return {
         key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()
     }
+
+
+def _oidc(settings: Settings) -> str:
+    """The group oidc as the hub reads it: JSON, in base64, since a group of the campus may have any sign."""
+    if settings["hub"]["auth"] != "oidc":
+        return ""
+    told = {name: value for name, value in settings["oidc"].items() if name != "secret_file"}
+    return base64.b64encode(json.dumps(told).encode()).decode()
 
 
 def _networks(settings: Settings) -> dict[str, str]:

@@ -60,6 +60,8 @@ _classroom_name = _matches(r"[a-z](?:-?[a-z0-9]){0,29}")
 _username = _matches(r"[a-z0-9][a-z0-9._@-]{0,63}")
 # These mean something in the environment file that compose reads, or on a page.
 _page_title = _matches(r"[^\x00-\x1f\x7f\x85\u2028\u2029$\"\\<>`]{1,80}")
+# What a provider calls a group: a name, a path, an address, a number; it may have blanks.
+_campus_group = _matches(r"[^\x00-\x1f\x7f\x85\u2028\u2029]{1,200}")
 _path_characters = _matches(r"(?:/[A-Za-z0-9._-]+)+")
 
 
@@ -77,12 +79,15 @@ def _state_path(value: str) -> bool:
 FORMATS: dict[str, Test] = {
     "absolute-path": _path,
     "base-path": _matches(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*"),
+    "campus-group": lambda value: _campus_group(value) and value == value.strip(),
     "classroom-name": lambda value: (
         _classroom_name(value) and len(value) <= 30 and value not in RESERVED_NAMES
     ),
+    "domain": _matches(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
     "duration": _matches(r"[1-9][0-9]{0,4}[hdwy]"),
     "image-name": lambda value: len(value) <= 255 and re.fullmatch(_IMAGE, value) is not None,
     "ipv4": _parses(ipaddress.IPv4Address),
+    "issuer": _matches(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%/-]*)?"),
     "page-title": lambda value: _page_title(value) and value == value.strip(),
     "services-subnet": _subnet(24),
     "share": _parses(parse_share),
@@ -92,4 +97,5 @@ FORMATS: dict[str, Test] = {
     "students-subnet": _subnet(28),
     "username": lambda value: _username(value) and value != PROBE_USER,
     "web-address": _matches(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%/-]*)?"),
+    "word": _matches(r"[!-~]{1,200}"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -168,6 +169,26 @@ WRONG_VALUES = [
         "with a letter or digit, "
         "at most 64 characters, and not classroom-probe (which the classroom uses to test itself).",
     ),
+    ("hub:\n  auth: saml", "2: hub.auth is 'saml'. Write accounts or oidc."),
+    (
+        "oidc:\n  issuer: http://sso.example.edu",
+        "2: oidc.issuer is 'http://sso.example.edu'. Write the address that the provider calls its issuer, "
+        "like https://sso.example.edu/realms/campus.",
+    ),
+    (
+        "oidc:\n  allowed_groups: staff",
+        "2: oidc.allowed_groups is 'staff'. Write a list of the groups' names, like [cs101-students].",
+    ),
+    (
+        "oidc:\n  allowed_domains: [Example.edu]",
+        "2: oidc.allowed_domains holds 'Example.edu'. Write a list of domains in small letters, like "
+        "[example.edu].",
+    ),
+    (
+        "oidc:\n  grader_groups:\n    - staff\n    -",
+        "4: oidc.grader_groups holds an empty entry. Write a list of the groups' names, like "
+        "[cs101-markers].",
+    ),
     ("course:\n  track: discovry", "2: course.track is 'discovry'. Did you mean discovery?"),
     ("course:\n  track: x", "2: course.track is 'x'. Write discovery or immediate or core."),
     ("datasets:\n  sets: [cifar]", "2: datasets.sets holds 'cifar'. Did you mean cifar10?"),
@@ -239,13 +260,13 @@ UNKNOWN_KEYS = [
     (
         "password: secret",
         "1: there is no setting password. The file has: classroom, state, network, ceiling, "
-        "student, hub, course, "
+        "student, hub, oidc, course, "
         "datasets, images, grading, monitoring.",
     ),
     (
         "8000: x",
         "1: there is no setting 8000. The file has: classroom, state, network, ceiling, "
-        "student, hub, course, "
+        "student, hub, oidc, course, "
         "datasets, images, grading, monitoring.",
     ),
 ]
@@ -266,6 +287,10 @@ CONTRADICTIONS = [
     (
         "network:\n  port: 9090",
         "2: monitoring.port is 9090, which network.port has taken. Choose another for one of the two.",
+    ),
+    (
+        "hub:\n  auth: oidc\noidc:\n  issuer: https://sso.example.edu\n  secret_file: /root/secret",
+        "2: hub.auth is 'oidc', but oidc.client_id is missing. Add it, or set hub.auth: accounts.",
     ),
     (
         "ceiling:\n  memory: 1.5G",
@@ -416,6 +441,11 @@ ONE_OF_MANY = {
         ["debian", "Debian:12", "debian:", "a b:1", "-a:1", "debian:12 --privileged"],
     ),
     "hub.admin": (["admin", "a.b@campus.edu", "7of9"], ["Admin", "", "a b", "-a", "x" * 65]),
+    "oidc.issuer": (
+        ["https://accounts.google.com", "https://sso.example.edu:8443/realms/a/"],
+        ["http://sso.example.edu", "https://", "https://a b", "https://a/?b", "sso.example.edu"],
+    ),
+    "oidc.client_id": (["0oa-x.y:z", "https://classroom.example.edu"], ["", "a b", "é", "x" * 201]),
     "student.memory": (["256M", "1.5G", "1T"], ["255M", "2T", "1g", "1GB", "-1G", "1e3M", "G"]),
     "ceiling.memory": (["100%", "2G"], ["0%", "101%", "1023M", "%"]),
     "datasets.mirror": (
@@ -492,7 +522,7 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
 def test_everything_docker_compose_asks_for_is_derived_or_a_secret(tmp_path: Path) -> None:
     """A variable that nobody sets would be an empty text in a container."""
     asked = set(re.findall(r"\$\{(TT_[A-Z_]+)", (REPOSITORY / "docker-compose.yml").read_text()))
-    secrets = {name for name in asked if name.endswith(("_TOKEN", "_PASSWORD"))}
+    secrets = {name for name in asked if name.endswith(("_TOKEN", "_PASSWORD", "_SECRET"))}
     assert asked - secrets - set(environment(tmp_path)) == set()
 
 
@@ -676,3 +706,15 @@ def test_reference_page_is_up_to_date() -> None:
     assert page.read_text() == explaining.page(), (
         "run: .venv/bin/python -m config.settings schema-doc > docs/reference/settings.md"
     )
+
+
+def test_the_campus_is_told_to_the_hub_in_signs_that_an_environment_file_takes(tmp_path: Path) -> None:
+    text = (
+        "hub:\n  auth: oidc\noidc:\n  issuer: https://sso.example.edu\n  client_id: classroom\n"
+        "  secret_file: /root/secret\n  allowed_groups: ['Ada''s $HOME \"é\"']\n"
+    )
+    told = deriving.environment(in_force(tmp_path, text), MACHINE)["TT_OIDC"]
+    assert re.fullmatch("[A-Za-z0-9+/=]+", told)
+    assert "secret_file" not in json.loads(base64.b64decode(told))
+    assert json.loads(base64.b64decode(told))["allowed_groups"] == ['Ada\'s $HOME "é"']
+    assert deriving.environment(in_force(tmp_path, ""), MACHINE)["TT_OIDC"] == ""

@@ -11,5 +11,9 @@ HUB = Path(__file__).parent.parent
 
 def configure(c: Config, settings: Settings) -> None:
     c.JupyterHub.template_paths = [str(HUB / "templates")]
-    c.JupyterHub.template_vars = {"title": settings.title, "self_registration": settings.self_registration}
+    c.JupyterHub.template_vars = {
+        "title": settings.title,
+        "self_registration": settings.self_registration,
+        "passwords": settings.oidc is None,  # whether everybody has one here
+    }
     c.JupyterHub.logo_file = str(HUB / "static" / "flame.svg")

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hub.signin import choices
+from hub.signin.choices import Choices
+
 T = TypeVar("T")
 
 
@@ -29,6 +32,7 @@ class Settings:
     concurrent_spawns: int
     idle_timeout: int  # 0: never
     admin: str
+    oidc: Choices | None  # how the campus signs people in; None: accounts of our own
     self_registration: bool
     track: str
     datasets: str
@@ -53,8 +57,14 @@ class Settings:
                 return convert(text)
             except ValueError:
                 # The value of a variable whose name speaks of a secret is not shown.
-                shown = "not usable" if re.search("TOKEN|PASSWORD", variable) else repr(text)
+                shown = "not usable" if re.search("TOKEN|PASSWORD|SECRET|OIDC", variable) else repr(text)
                 raise SettingsError(f"{variable} is {shown}. Give it {hint}.") from None
+
+        def campus() -> Choices | None:
+            if read("TT_AUTH", _way, "accounts or oidc") == "accounts":
+                return None
+            secret = read("TT_OIDC_SECRET", str, "the client secret, by oidc.secret_file")
+            return read("TT_OIDC", lambda text: choices.read(text, secret), "config/classroom.yml's oidc")
 
         def secret(variable: str) -> str:
             return read(variable, _long, "a random secret of at least 16 characters")
@@ -72,6 +82,7 @@ class Settings:
             concurrent_spawns=read("TT_CONCURRENT_SPAWNS", int, "a number of servers such as 10"),
             idle_timeout=read("TT_IDLE_TIMEOUT", int, "seconds such as 3600, or 0 for never"),
             admin=read("TT_ADMIN", str, "the admin's username"),
+            oidc=campus(),
             self_registration=read("TT_SELF_REGISTRATION", _flag, "true or false"),
             track=read("TT_TRACK", str, "the name of the course's track"),
             datasets=read("TT_DATASETS", str, "where data sets are inside a student's container"),
@@ -89,6 +100,12 @@ class Settings:
     def grading_url(self) -> str:
         """Where the API is for a student's container."""
         return f"http://{self.api_ip}:8300{self.base_path}services/grading/"
+
+
+def _way(text: str) -> str:
+    if text not in ("accounts", "oidc"):
+        raise ValueError(text)
+    return text
 
 
 def _flag(text: str) -> bool:

@@ -37,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         data = sys.stdin.buffer.read() if asked.roster == "-" else Path(asked.roster).read_bytes()
         people = reading.read(data)
-        outcome = apply(people, Store(asked.store), Hub(asked.hub, token), asked.passwords)
+        with_passwords = os.environ.get("TT_AUTH") != "oidc"
+        outcome = apply(people, Store(asked.store), Hub(asked.hub, token), asked.passwords, with_passwords)
     except reading.RosterError as error:
         more = len(error.faults) - MOST_FAULTS
         rest = [f"... and {more} more."] if more > 0 else []
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(outcome.sentence)
     if asked.whole and outcome.absent:
         print("Whoever is not in it counts as having left the class.")
-    if outcome.added or outcome.taken_over:
+    if with_passwords and (outcome.added or outcome.taken_over):
         print(f"One-time passwords: {asked.passwords}")
     try:
         Grading(asked.grading, token).tell(people, asked.whole)

@@ -33,20 +33,25 @@ class Outcome:
         text = f"{len(self.added)} added, {len(self.changed)} changed, {len(self.unchanged)} unchanged."
         if self.taken_over:
             who = ", ".join(self.taken_over[:10])
-            text += f" {len(self.taken_over)} had signed up themselves ({who}): they get a one-time password."
+            text += f" {len(self.taken_over)} had signed up themselves ({who}): their passwords end."
         if self.absent:
             text += f" {self.absent} not in this roster, and left as they are."
         return text
 
 
-def apply(people: list[Person], store: Store, hub: Hub, passwords_file: Path | None) -> Outcome:
+def apply(
+    people: list[Person], store: Store, hub: Hub, passwords_file: Path | None, with_passwords: bool = True
+) -> Outcome:
     """Apply a roster that was read; raises RosterError, HubError and OSError before anything is changed.
+
+    Args:
+        with_passwords: whether newcomers get one; where the campus signs them in, nobody does.
 
     Should the hub fall silent after that, accounts are there and groups are not: applying again completes
     them.
     """
     groups_now, groups_there = hub.groups_of_users(), hub.group_names()  # also shows that the hub listens
-    outcome = _accounts(people, store, passwords_file)
+    outcome = _accounts(people, store, passwords_file, with_passwords)
     regrouped = _groups(people, hub, groups_now, groups_there)
     for username in [name for name in outcome.unchanged if name in regrouped]:
         outcome.unchanged.remove(username)
@@ -54,7 +59,9 @@ def apply(people: list[Person], store: Store, hub: Hub, passwords_file: Path | N
     return outcome
 
 
-def _accounts(people: list[Person], store: Store, passwords_file: Path | None) -> Outcome:
+def _accounts(
+    people: list[Person], store: Store, passwords_file: Path | None, with_passwords: bool
+) -> Outcome:
     kept = {account.username: account for account in store.everyone()}
     listed = {person.username for person in people}
     outcome = Outcome(absent=sum(a.origin != "deploy" and a.username not in listed for a in kept.values()))
@@ -69,12 +76,12 @@ def _accounts(people: list[Person], store: Store, passwords_file: Path | None) -
             outcome.changed.append(person.username)
         else:
             outcome.unchanged.append(person.username)
-    if newcomers and passwords_file is None:
+    if newcomers and with_passwords and passwords_file is None:
         raise RosterError(
             f"{len(newcomers)} new people need one-time passwords, which are only written to a file. "
             "Say which: --passwords FILE."
         )
-    first = {person.username: passwords.one_time() for person in newcomers}
+    first = {person.username: passwords.one_time() for person in newcomers if with_passwords}
     with ThreadPoolExecutor(2) as threads:  # argon2 lets go of Python while it works
         hashes = dict(zip(first, threads.map(passwords.hashed, first.values()), strict=True))
 
@@ -87,8 +94,9 @@ def _accounts(people: list[Person], store: Store, passwords_file: Path | None) -
         for person in newcomers:
             # Someone else may have signed up under a name that the roster gives to its owner only now.
             connection.execute("DELETE FROM accounts WHERE username = ?", [person.username])
-            insert(connection, Account(person.username, *_facts(person), "roster", hashes[person.username]))
-        if newcomers and passwords_file:
+            kept_hash = hashes.get(person.username, "")  # an empty one, no password belongs to
+            insert(connection, Account(person.username, *_facts(person), "roster", kept_hash))
+        if first and passwords_file:
             # Inside: an account whose password nobody knows is worse than none.
             handing_out.write(passwords_file, [(person, first[person.username]) for person in newcomers])
     return outcome

@@ -15,6 +15,8 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_CONCURRENT_SPAWNS": "8",
         "TT_IDLE_TIMEOUT": "3600",
         "TT_ADMIN": "admin",
+        "TT_AUTH": "accounts",
+        "TT_OIDC": "",
         "TT_SELF_REGISTRATION": "true",
         "TT_TRACK": "discovery",
         "TT_DATASETS": "/srv/datasets",
