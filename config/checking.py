@@ -146,7 +146,7 @@ def _wrong_value(path: Key, error: jsonschema.ValidationError) -> str:
         says = f"{key} holds an empty entry." if item else f"{key} has no value."
     else:
         says = f"{key} {'holds' if item else 'is'} {_shown(value)}."
-    choices = part["items"]["enum"] if item else part.get("enum")
+    choices = part["items"].get("enum") if item else part.get("enum")
     if choices:
         close = difflib.get_close_matches(str(value), choices, n=1)
         return f"{says} Did you mean {close[0]}?" if close else f"{says} Write {' or '.join(choices)}."

@@ -60,11 +60,27 @@ _classroom_name = _matches(r"[a-z](?:-?[a-z0-9]){0,29}")
 _username = _matches(r"[a-z0-9][a-z0-9._@-]{0,63}")
 # These mean something in the environment file that compose reads, or on a page.
 _page_title = _matches(r"[^\x00-\x1f\x7f\x85\u2028\u2029$\"\\<>`]{1,80}")
+_host_name = _matches(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _path_characters = _matches(r"(?:/[A-Za-z0-9._-]+)+")
 
 
 def _path(value: str) -> bool:
     return _path_characters(value) and not {".", ".."} & set(value.split("/"))
+
+
+def _hostname(value: str) -> bool:
+    """A name of the DNS, or an IPv4 address; something like 1.2.3 is neither."""
+    if value.replace(".", "").isdigit():
+        return _parses(ipaddress.IPv4Address)(value)
+    return len(value) <= 253 and _host_name(value)
+
+
+def _trusted(value: str) -> bool:
+    """One web server, or a network of some: half the internet is a mistake."""
+    try:
+        return ipaddress.IPv4Network(value).prefixlen >= 8
+    except ValueError:
+        return False
 
 
 def _state_path(value: str) -> bool:
@@ -81,6 +97,8 @@ FORMATS: dict[str, Test] = {
         _classroom_name(value) and len(value) <= 30 and value not in RESERVED_NAMES
     ),
     "duration": _matches(r"[1-9][0-9]{0,4}[hdwy]"),
+    "email": _matches(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?"),
+    "hostname": _hostname,
     "image-name": lambda value: len(value) <= 255 and re.fullmatch(_IMAGE, value) is not None,
     "ipv4": _parses(ipaddress.IPv4Address),
     "page-title": lambda value: _page_title(value) and value == value.strip(),
@@ -90,6 +108,7 @@ FORMATS: dict[str, Test] = {
     "size-or-share": lambda value: _parses(parse_share)(value) or _parses(parse_size)(value),
     "state-path": _state_path,
     "students-subnet": _subnet(28),
+    "trusted-address": _trusted,
     "username": lambda value: _username(value) and value != PROBE_USER,
     "web-address": _matches(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%/-]*)?"),
 }

@@ -57,7 +57,8 @@ def find(key: str) -> Schema | None:
 def limits(part: Schema) -> str:
     """What values a key takes, in a few words: 'a whole number from 1 to 65535'."""
     if "items" in part:
-        return f"a list of any of {', '.join(part['items']['enum'])}"
+        choices = part["items"].get("enum")
+        return f"a list of any of {', '.join(choices)}" if choices else "a list of IPv4 addresses or networks"
     if "enum" in part:
         return " or ".join(part["enum"])
     lowest = part.get("minimum", part.get("x-minimum"))
@@ -66,6 +67,8 @@ def limits(part: Schema) -> str:
     kinds = {
         "absolute-path": "an absolute path, or null",
         "duration": "a whole number with h, d, w or y",
+        "email": "an email address, or null",
+        "hostname": "a host name or an IPv4 address, or null",
         "image-name": "an image's name with a tag or digest",
         "ipv4": "an IPv4 address",
         "services-subnet": "a private IPv4 network, /16 to /24",
