@@ -10,6 +10,7 @@ from hub.config.settings import Settings
 def configure(c: Config, settings: Settings) -> None:
     c.JupyterHub.authenticator_class = Accounts
     c.Accounts.self_registration = settings.self_registration
+    c.Accounts.students_range = settings.students_range
     admin = names.normalise(settings.admin)
     c.Accounts.admin_users = {admin}
     c.Accounts.first_passwords = {
