@@ -40,7 +40,8 @@ undeploy: privileged .venv/deploy ## take the classroom off this machine; PURGE=
 
 .PHONY: status
 status: privileged .venv/deploy ## what runs, and how it is
-	@$(compose) ps --all --format 'table {{.Service}}\t{{.Status}}'
+	@$(settings) address --config $(CONFIG)
+	$(compose) ps --all --format 'table {{.Service}}\t{{.Status}}'
 	$(compose) exec -T api python -m course.calendar state 2> /dev/null || true
 
 .PHONY: logs

@@ -21,6 +21,7 @@ from config.units import format_size, parse_share, parse_size
 DEFAULT_MEMORY_SHARE = "80%"
 # Fixed addresses, counted from the first of the students' subnet; the engine's own (the gateway) is number 1.
 GATEWAY, HUB, PROXY, API = 1, 2, 3, 4
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 # Each a quarter of services_subnet.
 SERVICES_QUARTERS = ("front", "services", "monitoring", "dashboards")
 
@@ -113,6 +114,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_ADDRESS": network["address"],
         "TT_PORT": network["port"],
         "TT_BASE_PATH": network["base_path"],
+        **_edge(settings),
         **_networks(settings),
         **cgroups(settings)["cgroupfs"],
         "TT_CEILING_MEMORY_BYTES": memory,
@@ -154,6 +156,45 @@ def _oidc(settings: Settings) -> str:
         return ""
     told = {name: value for name, value in settings["oidc"].items() if name != "secret_file"}
     return base64.b64encode(json.dumps(told).encode()).decode()
+
+
+def address(settings: Settings, machine: str) -> str:
+    """Where a browser finds the classroom; `machine` is this machine's own address, where no name is set."""
+    network = settings["network"]
+    host = network["hostname"] or machine
+    if settings["tls"]["certificate"] != "none":
+        return f"https://{_https_host(settings)}{network['base_path']}"
+    if network["hostname"] and network["trusted_proxies"]:  # a web server in front has port and certificate
+        return f"https://{host}{network['base_path']}"
+    return f"http://{host}:{network['port']}{network['base_path']}"
+
+
+def _https_host(settings: Settings) -> str:
+    port = settings["tls"]["https_port"]
+    return f"{settings['network']['hostname'] or ''}{'' if port == 443 else f':{port}'}"
+
+
+def _edge(settings: Settings) -> dict[str, Any]:
+    """Who is believed about a browser's address and https; and, with TLS, what images/edge reads."""
+    network, tls = settings["network"], settings["tls"]
+    front = next(ipaddress.IPv4Network(network["services_subnet"]).subnets(prefixlen_diff=2))
+    # Whoever comes from the machine itself, comes from the gateway in a container's eyes.
+    trusted = [
+        f"{front[GATEWAY]}/32" if net.is_loopback else str(net)
+        for net in map(ipaddress.IPv4Network, network["trusted_proxies"])
+    ]
+    return {
+        "TT_TRUSTED_PROXIES": " ".join(trusted),
+        "TT_EDGE_IP": front[-2],  # the engine hands out the lowest first
+        "TT_TLS": tls["certificate"],
+        "TT_HTTPS_PORT": tls["https_port"],
+        "TT_HTTP_PORT": tls["http_port"],
+        "TT_HOSTNAME": network["hostname"] or "",
+        "TT_HTTPS_HOST": _https_host(settings),
+        "TT_ACME_DIRECTORY": tls["acme_directory"] or LETS_ENCRYPT,
+        "TT_ACME_EMAIL": tls["acme_email"] or "",
+        "TT_ACME_ROOT": "/srv/edge/files/acme-root.pem" if tls["acme_root"] else "",
+    }
 
 
 def _networks(settings: Settings) -> dict[str, str]:

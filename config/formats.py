@@ -62,11 +62,27 @@ _username = _matches(r"[a-z0-9][a-z0-9._@-]{0,63}")
 _page_title = _matches(r"[^\x00-\x1f\x7f\x85\u2028\u2029$\"\\<>`]{1,80}")
 # What a provider calls a group: a name, a path, an address, a number; it may have blanks.
 _campus_group = _matches(r"[^\x00-\x1f\x7f\x85\u2028\u2029]{1,200}")
+_host_name = _matches(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _path_characters = _matches(r"(?:/[A-Za-z0-9._-]+)+")
 
 
 def _path(value: str) -> bool:
     return _path_characters(value) and not {".", ".."} & set(value.split("/"))
+
+
+def _hostname(value: str) -> bool:
+    """A name of the DNS, or an IPv4 address; something like 1.2.3 is neither."""
+    if value.replace(".", "").isdigit():
+        return _parses(ipaddress.IPv4Address)(value)
+    return len(value) <= 253 and _host_name(value)
+
+
+def _trusted(value: str) -> bool:
+    """One web server, or a network of some: half the internet is a mistake."""
+    try:
+        return ipaddress.IPv4Network(value).prefixlen >= 8
+    except ValueError:
+        return False
 
 
 def _state_path(value: str) -> bool:
@@ -85,6 +101,8 @@ FORMATS: dict[str, Test] = {
     ),
     "domain": _matches(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
     "duration": _matches(r"[1-9][0-9]{0,4}[hdwy]"),
+    "email": _matches(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?"),
+    "hostname": _hostname,
     "image-name": lambda value: len(value) <= 255 and re.fullmatch(_IMAGE, value) is not None,
     "ipv4": _parses(ipaddress.IPv4Address),
     "issuer": _matches(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%/-]*)?"),
@@ -95,6 +113,7 @@ FORMATS: dict[str, Test] = {
     "size-or-share": lambda value: _parses(parse_share)(value) or _parses(parse_size)(value),
     "state-path": _state_path,
     "students-subnet": _subnet(28),
+    "trusted-address": _trusted,
     "username": lambda value: _username(value) and value != PROBE_USER,
     "web-address": _matches(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%/-]*)?"),
     "word": _matches(r"[!-~]{1,200}"),

@@ -66,6 +66,8 @@ def limits(part: Schema) -> str:
     kinds = {
         "absolute-path": "an absolute path, or null",
         "duration": "a whole number with h, d, w or y",
+        "email": "an email address, or null",
+        "hostname": "a host name or an IPv4 address, or null",
         "image-name": "an image's name with a tag or digest",
         "ipv4": "an IPv4 address",
         "issuer": "an https address, or null",
@@ -90,4 +92,5 @@ def limits(part: Schema) -> str:
 def _entries(items: Schema) -> str:
     if "enum" in items:
         return f"any of {', '.join(items['enum'])}"
-    return {"domain": "domains", "campus-group": "groups"}[items["format"]]
+    kinds = {"campus-group": "groups", "domain": "domains", "trusted-address": "IPv4 addresses or networks"}
+    return kinds[items["format"]]

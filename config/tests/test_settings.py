@@ -150,6 +150,11 @@ WRONG_VALUES = [
         "address, like 172.30.240.0/24.",
     ),
     (
+        "network:\n  trusted_proxies: [0.0.0.0/0]",
+        "2: network.trusted_proxies holds '0.0.0.0/0'. Write a list of IPv4 addresses or networks (/8 or "
+        "smaller), like [127.0.0.1] or [10.1.2.0/28].",
+    ),
+    (
         "classroom:\n  name: My Class",
         "2: classroom.name is 'My Class'. Use small letters, digits and single hyphens, "
         "beginning with a letter, at "
@@ -259,13 +264,13 @@ UNKNOWN_KEYS = [
     ("course:\n  teacher: me", "2: there is no setting course.teacher. course has: track."),
     (
         "password: secret",
-        "1: there is no setting password. The file has: classroom, state, network, ceiling, "
+        "1: there is no setting password. The file has: classroom, state, network, tls, ceiling, "
         "student, hub, oidc, course, "
         "datasets, images, grading, monitoring.",
     ),
     (
         "8000: x",
-        "1: there is no setting 8000. The file has: classroom, state, network, ceiling, "
+        "1: there is no setting 8000. The file has: classroom, state, network, tls, ceiling, "
         "student, hub, oidc, course, "
         "datasets, images, grading, monitoring.",
     ),
@@ -303,6 +308,43 @@ CONTRADICTIONS = [
         "4: ceiling.memory is '4G', which leaves 3G beside 1G for the classroom's own services, "
         "but one submission may "
         "use 4G (grading.sandbox_memory). Lower grading.sandbox_memory, or raise ceiling.memory to 5G.",
+    ),
+    (
+        "network:\n  trusted_proxies: [172.30.245.7]",
+        "2: network.trusted_proxies holds 172.30.245.7/32, which overlaps network.students_subnet, "
+        "172.30.244.0/22: a student's server would be believed. Name the web servers' own addresses.",
+    ),
+    (
+        "tls:\n  certificate: internal",
+        "2: tls.certificate is internal, but network.hostname is not set. Write the name that browsers use, "
+        "like classroom.campus.edu.",
+    ),
+    (
+        "network:\n  hostname: 10.0.0.7\ntls:\n  certificate: acme\n  acme_email: it@campus.edu",
+        "2: tls.certificate is acme, but network.hostname is 10.0.0.7, and ACME gives certificates for "
+        "names. Write a name, or set tls.certificate: internal.",
+    ),
+    (
+        "network:\n  hostname: a.edu\ntls:\n  certificate: acme",
+        "4: tls.certificate is acme, but tls.acme_email is not set. Write whom the ACME server's owners "
+        "should tell.",
+    ),
+    (
+        "network:\n  hostname: a.edu\ntls:\n  certificate: files\n  key_file: /etc/key",
+        "4: tls.certificate is files, but tls.certificate_file is not set. Write where the file is.",
+    ),
+    (
+        "tls:\n  key_file: /etc/key",
+        "2: tls.key_file is set, but tls.certificate is none, which does not read it. Set tls.certificate: "
+        "files, or take the line out.",
+    ),
+    (
+        "network:\n  hostname: a.edu\ntls:\n  certificate: internal\n  http_port: 443",
+        "5: tls.http_port is 443, which tls.https_port has taken. Choose another for one of the two.",
+    ),
+    (
+        "network:\n  hostname: a.edu\n  port: 9090\ntls:\n  certificate: internal\n  https_port: 9090",
+        "6: monitoring.port is 9090, which tls.https_port has taken. Choose another for one of the two.",
     ),
     (
         "ceiling:\n  cpus: 0.5",
@@ -432,6 +474,11 @@ ONE_OF_MANY = {
         ],
     ),
     "network.base_path": (["/", "/a/", "/a/b-c/"], ["", "a/", "/a", "//", "/a//b/", "/../", "/a b/"]),
+    "network.hostname": (
+        ["classroom.campus.edu", "localhost", "10.0.0.7", "a-1.b"],
+        ["https://a.edu", "a.edu:443", "A.edu", "a..b", "-a.edu", "10.0.0", "a.edu/x", "a b", "x" * 64],
+    ),
+    "tls.acme_email": (["it@campus.edu", "a.b+c@d"], ["it", "@a", "a@", "a b@c", "a@b\nc"]),
     "network.students_subnet": (
         ["10.0.0.0/16", "192.168.7.0/28", "100.64.0.0/22"],
         ["10.0.0.0", "10.0.0.0/8", "10.0.0.0/29", "169.254.0.0/16", "127.0.0.0/16", "fd00::/64", "x"],
@@ -699,6 +746,29 @@ def test_welcome_tells_address_admin_and_how_to_see_the_first_password(tmp_path:
         "TinyTorch Classroom is open at http://10.0.0.7:8000/class/\n"
         "The admin signs in as ada. The first password is shown once, by: make password\n"
     )
+
+
+TLS = "network:\n  hostname: a.edu\n  base_path: /class/\ntls:\n  certificate: internal\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("network:\n  address: 10.0.0.7\n", "http://10.0.0.7:8000/"),
+        ("network:\n  hostname: a.edu\n", "http://a.edu:8000/"),
+        (TLS, "https://a.edu/class/"),
+        (TLS + "  https_port: 8443\n", "https://a.edu:8443/class/"),
+        ("network:\n  hostname: a.edu\n  trusted_proxies: [127.0.0.1]\n", "https://a.edu/"),
+    ],
+)
+def test_address_is_the_one_that_browsers_need(tmp_path: Path, text: str, address: str) -> None:
+    assert explaining.address(in_force(tmp_path, text)) == address
+
+
+def test_web_server_on_the_same_machine_is_known_by_the_address_that_containers_see(tmp_path: Path) -> None:
+    values = environment(tmp_path, "network:\n  trusted_proxies: [127.0.0.1, 10.1.2.0/28]\n")
+    assert values["TT_TRUSTED_PROXIES"] == "172.30.240.1/32 10.1.2.0/28"
+    assert IPv4Address(values["TT_EDGE_IP"]) in IPv4Network(values["TT_FRONT_SUBNET"])
 
 
 def test_reference_page_is_up_to_date() -> None:

@@ -2,6 +2,7 @@
 """JupyterHub's side of the accounts: who may sign in, and who still is who they were."""
 
 import asyncio
+import ipaddress
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jupyterhub.auth import Authenticator
+from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler
 from traitlets import Bool, Dict, Unicode
 
@@ -32,6 +34,10 @@ class Accounts(Authenticator):
 
     path = Unicode(str(PATH), help="Where the accounts' SQLite file is.").tag(config=True)
     self_registration = Bool(False, help="Whether anyone may make an account.").tag(config=True)
+
+    students_range = Unicode(
+        "0.0.0.0/32", help="The addresses of students' servers, which reach the hub past the proxy."
+    ).tag(config=True)
 
     first_passwords = Dict(
         value_trait=Unicode(),
@@ -59,13 +65,26 @@ class Accounts(Authenticator):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, function, self.store, *arguments)
 
+    def address_of(self, request: HTTPServerRequest) -> str:
+        """The address whose attempts are counted: the browser's, as the proxy tells it.
+
+        A student's server reaches the hub without the proxy. What it tells of addresses is not believed: it
+        could guess passwords as a different machine each time.
+        """
+        connection: Any = request.connection
+        sender = connection.context.address[0]
+        if ipaddress.ip_address(sender) in ipaddress.ip_network(self.students_range):
+            return str(sender)
+        return str(request.remote_ip)
+
     def normalize_username(self, username: str) -> str:
         return names.normalise(username)
 
     async def authenticate(self, handler: RequestHandler, data: dict[str, str]) -> dict[str, Any] | None:
         username, password = data.get("username", ""), data.get("password", "")
+        address = self.address_of(handler.request)
         try:
-            account = await self.off_loop(sign_in.check, username, password, handler.request.remote_ip or "")
+            account = await self.off_loop(sign_in.check, username, password, address)
         except TooManyAttemptsError as error:
             raise HTTPError(429, str(error)) from None
         if account and account.one_time:

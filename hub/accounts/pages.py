@@ -96,7 +96,7 @@ class ChoosePassword(_Page):
         authenticator = self.authenticator
         try:
             if not first:
-                given = account.username, self.text("current"), self.request.remote_ip
+                given = account.username, self.text("current"), authenticator.address_of(self.request)
                 if not await authenticator.off_loop(sign_in.check, *given):
                     raise sign_in.EntryError("That is not your password of now. Type it again.")
             await authenticator.off_loop(sign_in.choose, account, self.text("password"), self.text("again"))
@@ -159,7 +159,7 @@ class SignUp(_Page):
                 self.text("name"),
                 self.text("password"),
                 self.text("again"),
-                self.request.remote_ip,
+                self.authenticator.address_of(self.request),
             )
         except (sign_in.EntryError, TooManyAttemptsError) as error:
             self.set_status(400)

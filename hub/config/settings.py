@@ -1,5 +1,6 @@
 """What the hub is told by its environment. A value that cannot be meant ends the start with one sentence."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ class Settings:
     students_network: str
     hub_ip: str  # the hub's address on the students' network
     api_ip: str  # the grading API's
+    students_range: str  # the addresses that students' servers are given
     student_image: str
     student_memory: str
     student_cpus: float
@@ -76,6 +78,7 @@ class Settings:
             students_network=read("TT_STUDENTS_NETWORK", str, "the name of the students' network"),
             hub_ip=read("TT_HUB_IP", str, "the hub's address on the students' network"),
             api_ip=read("TT_API_IP", str, "the grading API's address on the students' network"),
+            students_range=read("TT_STUDENTS_RANGE", _network, "the network of students' servers"),
             student_image=read("TT_STUDENT_IMAGE", str, "the image of students' servers"),
             student_memory=read("TT_STUDENT_MEMORY", str, "an amount such as 1G"),
             student_cpus=read("TT_STUDENT_CPUS", float, "a number of CPUs such as 1.0"),
@@ -119,6 +122,10 @@ def _path(text: str) -> str:
     if not text.startswith("/") or not text.endswith("/"):
         raise ValueError(text)
     return text
+
+
+def _network(text: str) -> str:
+    return str(ipaddress.IPv4Network(text))
 
 
 def _long(text: str) -> str:

@@ -10,6 +10,7 @@ from hub.config.settings import Settings
 def configure(c: Config, settings: Settings) -> None:
     admin = names.normalise(settings.admin)
     c.Accounts.self_registration = settings.self_registration
+    c.Accounts.students_range = settings.students_range
     c.Accounts.admin_users = {admin}
     c.Accounts.first_passwords = {
         admin: settings.admin_password,

@@ -9,6 +9,7 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_STUDENTS_NETWORK": "tinytorch-students",
         "TT_HUB_IP": "127.0.0.1",
         "TT_API_IP": "127.0.0.1",
+        "TT_STUDENTS_RANGE": "127.8.0.0/16",
         "TT_STUDENT_IMAGE": "tinytorch/student:0.1.0",
         "TT_STUDENT_MEMORY": "1G",
         "TT_STUDENT_CPUS": "1.0",

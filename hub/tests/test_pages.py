@@ -174,6 +174,35 @@ def test_the_ninth_guess_waits(hub: str) -> None:
     assert "Wait 10 minutes" in fault(page)
 
 
+def guesses(hub: str, account: str, sender: str) -> list[str]:
+    """What nine wrong passwords are told that come from one address and claim another one each time."""
+    told = []
+    for guess in range(9):
+        browser = requests.Session()
+        browser.mount("http://", From(sender))
+        browser.headers["X-Forwarded-For"] = f"192.0.2.{guess}"
+        form = {"username": account, "password": "wrong password", "_xsrf": token(browser.get(hub + "login"))}
+        told.append(fault(browser.post(hub + "login", data=form)))
+    return told
+
+
+class From(requests.adapters.HTTPAdapter):
+    """Sends from one of this machine's addresses."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args: object, **more: object) -> None:
+        super().init_poolmanager(*args, source_address=(self.address, 0), **more)
+
+
+def test_a_students_server_cannot_pretend_to_be_many_machines(hub: str) -> None:
+    assert "Wait 10 minutes" in guesses(hub, "guessed-past-the-proxy", "127.8.0.5")[8]
+    # Whereas what the proxy tells of browsers is believed: each of these is another one's first.
+    assert "do not belong together" in guesses(hub, "guessed-through-the-proxy", "127.0.0.1")[8]
+
+
 def test_signing_up_opens_the_classroom(hub: str) -> None:
     browser = requests.Session()
     page = browser.get(hub + "sign-up?next=%2Fcourse%2Fhub%2Fhome")
