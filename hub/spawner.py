@@ -9,6 +9,7 @@ name, and words for a student whose server did not start or ended by itself.
 import asyncio
 import itertools
 import threading
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -19,6 +20,8 @@ from docker.errors import APIError, DockerException, NotFound  # type: ignore[im
 from dockerspawner import DockerSpawner
 from jupyterhub.spawner import SpawnException
 from traitlets import default
+
+from hub import starting
 
 CALLS_AT_ONCE = 4  # a stop takes seconds; with DockerSpawner's one thread nobody could start meanwhile
 TRY_EVERY = 0.25  # seconds between tries whether a server answers
@@ -105,6 +108,10 @@ class ClassroomSpawner(DockerSpawner):
             raise StartError("The classroom could not start your server.", "engine", log) from error
         await self._wait_until_it_listens(ip, port)
         return ip, port
+
+    def progress(self) -> AsyncGenerator[dict[str, object], None]:
+        """What happens, in words, for the page that waits."""
+        return starting.progress(lambda: bool(self.object_id))
 
     async def _wait_until_it_listens(self, ip: str, port: int) -> None:
         """Return once the server answers; raise with the reason as soon as it has died instead."""
