@@ -1,7 +1,8 @@
 // The class's announcement, across the top of JupyterLab. What a browser gets is this file: there is nothing to build.
 //
 // JupyterLab loads extensions as module federation's containers: an object with `init`, which is handed the modules that all
-// share, and `get`, which gives the plugin. One shared module is wanted here: Lumino's Widget, for a place in the page.
+// share, and `get`, which gives the plugin. Two shared modules are wanted here: Lumino's Widget, for a place in the page, and
+// JupyterLab's way to ask its server, with the token that the server wants to see.
 'use strict';
 
 (() => {
@@ -22,7 +23,7 @@
 
   let shared;
 
-  function activate(app, Widget) {
+  function activate(app, Widget, ServerConnection) {
     const style = document.createElement('style');
     style.textContent = STYLE;
     document.head.append(style);
@@ -62,13 +63,14 @@
       show();
     });
 
-    const address = `${app.serviceManager.serverSettings.baseUrl}announcement?no_track_activity=1`;
+    const { serverSettings } = app.serviceManager;
+    const address = `${serverSettings.baseUrl}announcement?no_track_activity=1`;
     async function look() {
       if (document.hidden) {
         return;
       }
       try {
-        const answer = await fetch(address, { cache: 'no-cache' });
+        const answer = await ServerConnection.makeRequest(address, { cache: 'no-cache' }, serverSettings);
         if (answer.ok) {
           shown = await answer.json();
           show();
@@ -88,11 +90,12 @@
       shared = scope;
     },
     get: async () => {
-      const [version] = Object.values(shared['@lumino/widgets']);
-      const { Widget } = (await version.get())();
+      const load = async (name) => (await Object.values(shared[name])[0].get())();
+      const { Widget } = await load('@lumino/widgets');
+      const { ServerConnection } = await load('@jupyterlab/services');
       return () => ({
         __esModule: true,
-        default: { id: `${NAME}:banner`, autoStart: true, activate: (app) => activate(app, Widget) },
+        default: { id: `${NAME}:banner`, autoStart: true, activate: (app) => activate(app, Widget, ServerConnection) },
       });
     },
   };
