@@ -79,6 +79,16 @@ warm: privileged .venv/deploy ## start students' servers ahead of a class: SECTI
 calendar: privileged .venv/deploy ## check the class's calendar and show it; FILE=calendar.yml installs another
 	@ansible/calendar.sh $(abspath $(CONFIG)) "$(FILE)"
 
+.PHONY: announce
+# As it was typed: make expands nothing in it, and no shell reads it.
+announce: given := $(origin TEXT)
+announce: export TT_ANNOUNCE_TEXT := $(value TEXT)
+announce: export TT_ANNOUNCE_UNTIL := $(value UNTIL)
+unexport TEXT UNTIL
+announce: privileged .venv/deploy ## tell everybody at once: TEXT="..." [UNTIL=18:00]; TEXT= takes it back, without TEXT shows it
+	@$(compose) exec -T api python -m course.announcement \
+		$(if $(filter undefined,$(given)),,--text="$$TT_ANNOUNCE_TEXT") --until="$$TT_ANNOUNCE_UNTIL"
+
 .PHONY: config
 config: .venv/deploy ## the settings in force
 	@$(settings) show --config $(CONFIG)

@@ -9,7 +9,7 @@ name, and words for a student whose server did not start or ended by itself.
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from dockerspawner import DockerSpawner
 from jupyterhub.spawner import SpawnException
 from traitlets import Int, default
 
+from hub import starting
 from hub.line import STARTING, Line, Place
 
 CALLS_AT_ONCE = 4  # a stop takes seconds; with DockerSpawner's one thread nobody could start meanwhile
@@ -134,16 +135,18 @@ class ClassroomSpawner(DockerSpawner):
         if self._place:
             self._place.leave()
 
-    async def progress(self) -> AsyncIterator[dict[str, str]]:
+    async def progress(self) -> AsyncGenerator[dict[str, object], None]:
         """What the page of who waits says. JupyterHub listens to it for as long as the page is open."""
+        if self._place:
+            self._place.hurry()  # it may have been asked for ahead of the class
         said = ""
-        while True:
-            if self._place:
-                self._place.hurry()  # it may have been asked for ahead of the class
+        while self._place and self._place.number:
             if said != self.place:
                 said = self.place
                 yield {"message": said}
             await asyncio.sleep(LOOK_EVERY)
+        async for event in starting.progress(lambda: bool(self.object_id)):
+            yield event
 
     async def start(self) -> tuple[str, int]:
         try:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 
+from hub import announcement
 from hub.config.settings import Settings
 
 HUB = Path(__file__).parent.parent
@@ -15,5 +16,6 @@ def configure(c: Config, settings: Settings) -> None:
         "title": settings.title,
         "self_registration": settings.self_registration,
         "passwords": settings.oidc is None,  # whether everybody has one here
+        "announced": announcement.text,  # called for each page
     }
     c.JupyterHub.logo_file = str(HUB / "static" / "flame.svg")

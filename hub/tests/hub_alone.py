@@ -5,6 +5,8 @@ from pathlib import Path
 
 from jupyterhub.proxy import Proxy
 
+from hub import announcement
+
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it here
 load_subconfig(str(Path(__file__).parent.parent / "jupyterhub_config.py"))  # type: ignore[name-defined]  # noqa: F821
 
@@ -32,4 +34,5 @@ c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{p
 kept = ("roster", "warm")
 c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] in kept]
 c.JupyterHub.load_roles = [role for role in c.JupyterHub.load_roles if role["name"] in kept]
+announcement.FILE = state / "announcement.json"
 c.Accounts.path = str(state / "accounts.sqlite")

@@ -111,6 +111,34 @@ def test_the_pages_need_no_script_and_allow_none(hub: str) -> None:
     assert not requests.get(hub + "classroom/%2e%2e/spawner.py").ok
 
 
+def test_what_is_announced_is_on_every_page_as_text(hub: str, state: Path, mia: str) -> None:
+    browser, _ = sign_in(hub, mia, GOOD)
+    file = state / "announcement.json"
+
+    def said() -> list[str]:
+        pages = [requests.get(hub + "login"), requests.get(hub + "nowhere"), browser.get(hub + "home")]
+        assert not any("<script>alert" in page.text for page in pages)
+        banner = re.compile(r'role="status">.*?<p dir="auto">(.*?)</p>', re.DOTALL)
+        shown = [banner.search(page.text) for page in pages]
+        return [found[1] if found else "" for found in shown]
+
+    assert said() == [""] * 3
+    file.write_text('{"text": "<script>alert(1)</script>", "since": "", "until": null}')
+    assert said() == ["&lt;script&gt;alert(1)&lt;/script&gt;"] * 3
+    file.write_text('{"text": "Break", "since": "", "until": "2999-01-01T00:00:00+00:00"}')
+    assert said() == ["Break"] * 3
+    for nothing in (
+        '{"text": "Over", "since": "", "until": "2026-01-01T00:00:00+00:00"}',
+        '{"text": "No zone", "since": "", "until": "2999-01-01T00:00:00"}',
+        "damaged",
+    ):
+        file.write_text(nothing)
+        assert said() == [""] * 3
+    file.write_text('{"text": "' + "x" * 10_000 + '", "since": "", "until": null}')
+    assert said() == ["x" * 500] * 3
+    file.unlink()
+
+
 def test_the_admin_chooses_a_password_before_anything_else(hub: str) -> None:
     browser, page = sign_in(hub, "admin", "first-of-the-admin")
     assert "Choose a password" in page.text
