@@ -12,7 +12,7 @@
 set -euo pipefail
 
 # Made only when asked for: `plain`, which benchmarks/spawn.py compares with, and `postgresql`.
-ALL=(base build hub gate proxy student grader formgrader sandbox prometheus)
+ALL=(base build hub gate proxy student grader formgrader sandbox prometheus backup)
 EXTRA=(plain postgresql)
 BASE_IMAGE=${TT_BASE_IMAGE:-debian:bookworm-slim}
 TRACK=${TT_TRACK:-discovery}
