@@ -7,6 +7,7 @@
 #   all      the whole classroom into its state folder, which `make deploy` then goes on with
 # What it reads besides, from the environment: TT_FROM (folder), TT_KEY (file that holds the key), TT_BACKUP_PASSWORD (the key),
 # TT_AT (a backup's id), TT_REPLACE (yes: what is there may be set aside).
+# shellcheck disable=SC2086  # options are many words, none of which holds a space: the settings' paths cannot
 set -eu
 command=$1 config=$2
 here=$(dirname "$0")/..
@@ -29,7 +30,7 @@ version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$here/pyproject.toml")
 from=${TT_FROM:-$(stated TT_BACKUP_TO "$state/classroom.env")}
 [ -n "$from" ] || fail "Which backups? There is no classroom here that could tell: make restore FROM=FOLDER."
 $root test -d "$from" || fail "There is no folder $from. Mount the disk, or name another: FROM=FOLDER."
-from=$($root sh -c 'cd "$1" && pwd -P' sh "$from")
+from=$($root realpath "$from")
 $root test -f "$from/config" || fail "$from holds no backup. Name the folder that \`make backup\` wrote to: FROM=FOLDER."
 case $from in *,*) fail "$from cannot be used: a path with a comma. Name another: FROM=FOLDER." ;; esac
 
@@ -62,7 +63,6 @@ backup() { # DOCKER-OPTION... -- ARGUMENT...
     shift
   done
   shift
-  # shellcheck disable=SC2086  # the options are ours and hold no spaces: the settings' paths cannot
   printf '%s\n' "$key" | $root docker run --rm --interactive --init --network none --read-only --tmpfs /tmp --cap-drop ALL \
     --security-opt no-new-privileges --label "tinytorch.classroom=$name" --env "TT_BACKUP_TO=$from" \
     --mount "type=bind,source=$from,target=/srv/repository,readonly" $options "$name/backup:$version" \
@@ -92,7 +92,7 @@ case $command in
       state=$(setting state)
       echo "Settings: those of the backup are now in $config."
     fi
-    $root mkdir -p "$state"
+    $root mkdir -p -m 0700 "$state"
     backup $giving --volume "$state:/srv/state" -- fetch --at "$at" $replace
     if $root test -f "$state/classroom.env"; then
       $root sh "$here/ansible/stop.sh" "$name" > /dev/null

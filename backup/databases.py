@@ -67,7 +67,7 @@ def _folder(places: Places, path: Path) -> Path:
 
 
 def _copy_as_owner(places: Places, path: Path) -> None:
-    source = places.state / path
+    source = places.live / path
     target = _folder(places, path.parent) / path.name
     heard, told = FORK.Pipe(duplex=False)
     copying = FORK.Process(target=copy_as_owner, args=(source, target, told))

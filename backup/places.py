@@ -38,7 +38,8 @@ class Places:
     """The folders that a run works with.
 
     Attributes:
-        state: the classroom's state folder.
+        state: the classroom's state folder, read-only while a backup is made.
+        live: its folders with databases once more, as who owns them can reach and write them.
         own: what the backup itself needs: its record, and copies of the databases while it runs.
         repository: the restic repository.
         shown: the repository as the admin knows it, for messages.
@@ -48,6 +49,7 @@ class Places:
     own: Path = Path("/srv/backup")
     repository: Path = Path("/srv/repository")
     shown: str = "the backup folder"
+    live: Path = Path("/srv/live")
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] = os.environ) -> Places:

@@ -31,7 +31,7 @@ MEANINGS = (
     ("read-only file system", "{to} is mounted read-only. Mount it so that it can be written."),
     ("permission denied", "{to} cannot be written by root. Change who owns it, or choose another folder."),
     (
-        "does not match id|invalid data|ciphertext verification|load.*index.*|pack .* not found",
+        "(contains|were [0-9]+) errors|does not match|invalid data|ciphertext verification|pack .* not found",
         "{to} is damaged. Back up into a new folder, and keep this one until you know what of it reads.",
     ),
 )

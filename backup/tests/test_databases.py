@@ -42,7 +42,7 @@ def places(tmp_path: Path) -> Places:
     (state / "hub" / "notes.db").write_text("not a database")
     (state / "hub" / "link.db").symlink_to("accounts.sqlite")
     (tmp_path / "own").mkdir(mode=0o711)
-    return Places(state, tmp_path / "own", tmp_path / "repository")
+    return Places(state, tmp_path / "own", tmp_path / "repository", live=state)
 
 
 def database(file: Path) -> None:
