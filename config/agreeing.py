@@ -24,6 +24,7 @@ def contradictions(settings: Settings) -> Found:
     yield from _addresses(settings)
     yield from _campus(settings)
     yield from _certificate(settings)
+    yield from _backup_within(settings)
     ceiling, student = settings["ceiling"], settings["student"]
     memory, cpus = ceiling["memory"], ceiling["cpus"]
     if memory is not None and not memory.endswith("%"):
@@ -66,6 +67,18 @@ def beyond_the_machine(settings: Settings, machine: tuple[int, int], ceiling: tu
             ("student.cpus", "ceiling.cpus"),
             f"student.cpus is {student['cpus']:g}, but the classroom has {cpus:g} of the "
             f"machine's {machine[1]} CPUs (ceiling.cpus). Lower student.cpus.",
+        )
+
+
+def _backup_within(settings: Settings) -> Found:
+    state, to = settings["state"], settings["backup"]["to"]
+    if to is not None and (
+        to == state or f"{to}/".startswith(f"{state}/") or f"{state}/".startswith(f"{to}/")
+    ):
+        yield (
+            ("backup.to", "state"),
+            f"backup.to, {to}, and the state folder, {state}, lie within each other: what ends the one would "
+            "end the other. Choose a folder elsewhere.",
         )
 
 

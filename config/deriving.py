@@ -103,7 +103,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
     """
     name, title = settings["classroom"]["name"], settings["classroom"]["title"]
     network, student, hub = settings["network"], settings["student"], settings["hub"]
-    grading, monitoring = settings["grading"], settings["monitoring"]
+    grading, monitoring, backup = settings["grading"], settings["monitoring"], settings["backup"]
     memory = ceiling_memory(settings, machine)
     values: dict[str, Any] = {
         "TT_NAME": name,
@@ -141,6 +141,10 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_SANDBOX_MEMORY": format_size(parse_size(grading["sandbox_memory"])),
         "TT_SANDBOX_POOL": grading["workers"],  # as many as can be needed at the same moment
         "TT_WORKERS": grading["workers"],
+        "TT_BACKUP_TO": backup["to"] or f"{settings['state']}-backup",
+        "TT_BACKUP_AT": backup["at"] or "",
+        "TT_BACKUP_KEEP_DAILY": backup["keep_daily"],
+        "TT_BACKUP_KEEP_WEEKLY": backup["keep_weekly"],
         "TT_MONITORING_ADDRESS": monitoring["address"],
         "TT_MONITORING_PORT": monitoring["port"],
         "TT_MONITORING_RETENTION": monitoring["retention"],

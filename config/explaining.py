@@ -106,6 +106,8 @@ def welcome(settings: Settings, make_arguments: str = "") -> str:
         f"{settings['classroom']['title']} is open at {address(settings)}\n"
         f"The admin signs in as {settings['hub']['admin']}. The first password is shown once, by: "
         f"make password{make_arguments}\n"
+        "Keep the key of its backups away from this machine; it is shown by: "
+        f"make backup-key{make_arguments}\n"
     )
 
 

@@ -113,6 +113,7 @@ FORMATS: dict[str, Test] = {
     "size-or-share": lambda value: _parses(parse_share)(value) or _parses(parse_size)(value),
     "state-path": _state_path,
     "students-subnet": _subnet(28),
+    "time-of-day": _matches(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"),
     "trusted-address": _trusted,
     "username": lambda value: _username(value) and value != PROBE_USER,
     "web-address": _matches(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%/-]*)?"),

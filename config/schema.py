@@ -77,6 +77,7 @@ def limits(part: Schema) -> str:
         "size-or-share": f"a size{bounds}, a share like 80%, or null",
         "state-path": "an absolute path",
         "students-subnet": "a private IPv4 network, /16 to /28",
+        "time-of-day": "hours and minutes in quotes, or null",
         "web-address": "an http or https address, or null",
         "word": "a text without blanks, or null",
     }

@@ -14,7 +14,7 @@ set -euo pipefail
 
 # Made only when asked for: `plain`, which benchmarks/spawn.py compares with, `postgresql`, `edge`, and
 # `nginx`, which tests/test_tls.py puts in front.
-ALL=(base build hub gate proxy student grader formgrader sandbox prometheus)
+ALL=(base build hub gate proxy student grader formgrader sandbox prometheus backup)
 EXTRA=(plain postgresql edge nginx)
 BASE_IMAGE=${TT_BASE_IMAGE:-debian:bookworm-slim}
 TRACK=${TT_TRACK:-discovery}

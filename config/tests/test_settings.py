@@ -266,13 +266,13 @@ UNKNOWN_KEYS = [
         "password: secret",
         "1: there is no setting password. The file has: classroom, state, network, tls, ceiling, "
         "student, hub, oidc, course, "
-        "datasets, images, grading, monitoring.",
+        "datasets, images, grading, backup, monitoring.",
     ),
     (
         "8000: x",
         "1: there is no setting 8000. The file has: classroom, state, network, tls, ceiling, "
         "student, hub, oidc, course, "
-        "datasets, images, grading, monitoring.",
+        "datasets, images, grading, backup, monitoring.",
     ),
 ]
 
@@ -499,6 +499,11 @@ ONE_OF_MANY = {
         ["https://files.campus.edu/ds/", "http://10.0.0.1:8080"],
         ["file:///etc", "https://", "https://a b"],
     ),
+    "backup.to": (
+        ["/mnt/backup"],
+        ["backup", "/mnt/../etc", "/mnt/a b", "/srv/tinytorch/backup", "/srv/tinytorch"],
+    ),
+    "backup.at": (["00:00", "23:59"], ["3:30", "24:00", "03:60", "03:30:00", "never"]),
     "monitoring.retention": (["15d", "1y", "24h"], ["0d", "15", "15m", "d"]),
 }
 
@@ -745,6 +750,7 @@ def test_welcome_tells_address_admin_and_how_to_see_the_first_password(tmp_path:
     assert explaining.welcome(values) == (
         "TinyTorch Classroom is open at http://10.0.0.7:8000/class/\n"
         "The admin signs in as ada. The first password is shown once, by: make password\n"
+        "Keep the key of its backups away from this machine; it is shown by: make backup-key\n"
     )
 
 
