@@ -29,7 +29,7 @@ class Settings:
     concurrent_spawns: int
     idle_timeout: int  # 0: never
     admin: str
-    self_registration: bool
+    self_registration: str  # closed, approval or open
     track: str
     datasets: str
     grading_token: str
@@ -71,7 +71,7 @@ class Settings:
             concurrent_spawns=read("TT_CONCURRENT_SPAWNS", int, "a number of servers such as 10"),
             idle_timeout=read("TT_IDLE_TIMEOUT", int, "seconds such as 3600, or 0 for never"),
             admin=read("TT_ADMIN", str, "the admin's username"),
-            self_registration=read("TT_SELF_REGISTRATION", _flag, "true or false"),
+            self_registration=read("TT_SELF_REGISTRATION", _registration, "closed, approval or open"),
             track=read("TT_TRACK", str, "the name of the course's track"),
             datasets=read("TT_DATASETS", str, "where data sets are inside a student's container"),
             grading_token=secret("TT_GRADING_TOKEN"),
@@ -89,11 +89,10 @@ class Settings:
         return f"http://{self.api_ip}:8300{self.base_path}services/grading/"
 
 
-def _flag(text: str) -> bool:
-    values = {"true": True, "false": False}
-    if text.lower() not in values:
+def _registration(text: str) -> str:
+    if text not in ("closed", "approval", "open"):
         raise ValueError(text)
-    return values[text.lower()]
+    return text
 
 
 def _path(text: str) -> str:

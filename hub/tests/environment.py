@@ -15,7 +15,7 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_CONCURRENT_SPAWNS": "8",
         "TT_IDLE_TIMEOUT": "3600",
         "TT_ADMIN": "admin",
-        "TT_SELF_REGISTRATION": "true",
+        "TT_SELF_REGISTRATION": "open",
         "TT_TRACK": "discovery",
         "TT_DATASETS": "/srv/datasets",
         "TT_GRADING_TOKEN": "grading" * 4,
