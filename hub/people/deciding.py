@@ -37,7 +37,7 @@ def check_may_help(helper: Helper, account: Account, staff: bool) -> None:
 def reset(store: Store, helper: Helper, account: Account) -> str:
     """Give somebody another one-time password, and return it: it is kept nowhere."""
     password = passwords.one_time()
-    store.set_password(account.username, passwords.hashed(password), one_time=True, by=helper.name)
+    store.set_password(account.username, passwords.hashed_one_time(password), one_time=True, by=helper.name)
     return password
 
 

@@ -8,7 +8,6 @@ those have left whose role it names.
 
 import time
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,8 +92,7 @@ def _accounts(people: list[Person], store: Store, passwords_file: Path | None, w
             "Say which: --passwords FILE."
         )
     first = {person.username: passwords.one_time() for person in newcomers}
-    with ThreadPoolExecutor(2) as threads:  # argon2 lets go of Python while it works
-        hashes = dict(zip(first, threads.map(passwords.hashed, first.values()), strict=True))
+    hashes = {username: passwords.hashed_one_time(password) for username, password in first.items()}
 
     with store.change() as connection:
         for person, account in changes:
