@@ -171,6 +171,12 @@ def _campus(settings: Settings) -> Found:
                 ("hub.auth",),
                 f"hub.auth is 'oidc', but oidc.{name} is missing. Add it, or set hub.auth: accounts.",
             )
+    if settings["hub"]["self_registration"] == "approval":
+        yield (
+            ("hub.self_registration",),
+            "hub.self_registration is 'approval', but with hub.auth: oidc nobody asks for an account here. "
+            "Write closed (who is on the roster) or open (whomever the provider signs in).",
+        )
 
 
 def _too_little_memory(settings: Settings, ceiling: int, says: str) -> Found:

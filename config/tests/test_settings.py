@@ -167,7 +167,12 @@ WRONG_VALUES = [
         "deep or more and "
         "outside the system's folders, like /srv/tinytorch (letters, digits and . _ - /).",
     ),
-    ("hub:\n  self_registration: yes", "2: hub.self_registration is 'yes'. Write true or false."),
+    (
+        "hub:\n  self_registration: true",
+        "2: hub.self_registration is true. Write closed (earlier releases' false), approval, or open "
+        "(earlier releases' true).",
+    ),
+    ("hub:\n  self_registration: opened", "2: hub.self_registration is 'opened'. Did you mean open?"),
     (
         "hub:\n  admin: classroom-probe",
         "2: hub.admin is 'classroom-probe'. Use small letters, digits and . _ @ -, beginning "
@@ -547,7 +552,9 @@ def environment(folder: Path, text: str = "") -> dict[str, str]:
 
 
 def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
-    values = environment(tmp_path, "hub:\n  self_registration: true\nstudent:\n  memory: 1.5G\n  cpus: 2\n")
+    values = environment(
+        tmp_path, "hub:\n  self_registration: approval\nstudent:\n  memory: 1.5G\n  cpus: 2\n"
+    )
     expected = {
         "TT_NAME": "tinytorch",
         "TT_STATE": "/srv/tinytorch",
@@ -561,7 +568,7 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
         "TT_CGROUP_STUDENTS": "/tinytorch/students",
         "TT_STUDENT_MEMORY": "1536M",
         "TT_STUDENT_CPUS": "2.0",
-        "TT_SELF_REGISTRATION": "true",
+        "TT_SELF_REGISTRATION": "approval",
         "TT_SUBMISSION_MAX_BYTES": "10485760",
         "TT_SANDBOX_MEMORY": "1G",
         "TT_SANDBOX_POOL": "1",

@@ -4,13 +4,18 @@ from typing import Any
 
 from traitlets.config import Config
 
+from hub.accounts import names
 from hub.config.settings import Settings
+from hub.people.pages import SCOPE as PEOPLE
 
 GRADING = "access:services!service=grading"
 FORMGRADER = "access:services!service=formgrader"
 
 
 def configure(c: Config, settings: Settings) -> None:
+    c.JupyterHub.custom_scopes = {
+        PEOPLE: {"description": "See who is in the class, let people in, and help them sign in."}
+    }
     roles: list[dict[str, Any]] = [
         {"name": "user", "scopes": ["self", GRADING]},
         # What a student's server holds, and so what `tito` in it can do: hand in as its owner, no more.
@@ -23,6 +28,26 @@ def configure(c: Config, settings: Settings) -> None:
             "name": "marking",
             "groups": ["role-instructor", "role-grader"],
             "scopes": [FORMGRADER],
+        },
+        {
+            "name": "people",
+            "users": [names.normalise(settings.admin)],
+            "groups": ["role-instructor", "role-admin"],
+            "scopes": [PEOPLE],
+        },
+        # A roster's admin runs the class, and is an instructor, too: users, groups, stopping servers. Opening
+        # others' servers, tokens of others and the hub itself stay with the first admin.
+        {
+            "name": "administering",
+            "groups": ["role-admin"],
+            "scopes": [
+                "admin-ui",
+                "admin:users",
+                "admin:groups",
+                "admin:servers",
+                "list:users",
+                "list:groups",
+            ],
         },
         {"name": "formgrader", "services": ["formgrader"], "scopes": [GRADING]},
         {"name": "metrics", "services": ["prometheus"], "scopes": ["read:metrics"]},

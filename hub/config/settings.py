@@ -35,7 +35,7 @@ class Settings:
     idle_timeout: int  # 0: never
     admin: str
     oidc: Choices | None  # how the campus signs people in; None: accounts of our own
-    self_registration: bool
+    self_registration: str  # closed, approval or open
     track: str
     datasets: str
     grading_token: str
@@ -86,7 +86,7 @@ class Settings:
             idle_timeout=read("TT_IDLE_TIMEOUT", int, "seconds such as 3600, or 0 for never"),
             admin=read("TT_ADMIN", str, "the admin's username"),
             oidc=campus(),
-            self_registration=read("TT_SELF_REGISTRATION", _flag, "true or false"),
+            self_registration=read("TT_SELF_REGISTRATION", _registration, "closed, approval or open"),
             track=read("TT_TRACK", str, "the name of the course's track"),
             datasets=read("TT_DATASETS", str, "where data sets are inside a student's container"),
             grading_token=secret("TT_GRADING_TOKEN"),
@@ -111,11 +111,10 @@ def _way(text: str) -> str:
     return text
 
 
-def _flag(text: str) -> bool:
-    values = {"true": True, "false": False}
-    if text.lower() not in values:
+def _registration(text: str) -> str:
+    if text not in ("closed", "approval", "open"):
         raise ValueError(text)
-    return values[text.lower()]
+    return text
 
 
 def _path(text: str) -> str:

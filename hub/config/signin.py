@@ -5,6 +5,7 @@ from traitlets.config import Config
 from hub.accounts import names
 from hub.accounts.authenticator import Accounts
 from hub.config.settings import Settings
+from hub.people import pages as people
 
 
 def configure(c: Config, settings: Settings) -> None:
@@ -16,6 +17,9 @@ def configure(c: Config, settings: Settings) -> None:
         admin: settings.admin_password,
         names.PROBE: settings.probe_password,
     }
+    c.Accounts.more_pages = people.handlers(
+        f"http://api:8300{settings.base_path}services/grading/api", settings.roster_token
+    )
     c.Accounts.auth_refresh_age = 300  # so long may a browser go on after its account was reset
     if settings.oidc is None:
         c.JupyterHub.authenticator_class = Accounts

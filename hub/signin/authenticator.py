@@ -53,7 +53,7 @@ class CampusSignIn(Accounts, GenericOAuthenticator):
     def get_handlers(self, app: Any) -> list[Any]:
         from hub.signin import pages  # pages import this module
 
-        return pages.handlers()
+        return [*pages.handlers(), *self.more_pages]
 
     def get_callback_url(self, handler: Any = None) -> str:
         """Where the provider sends people back to: the address that their browser sees."""
@@ -74,9 +74,12 @@ class CampusSignIn(Accounts, GenericOAuthenticator):
         account = self.store.find(username)
         return username in self.first_passwords or (account is not None and account.origin == "deploy")
 
+    def has_password(self, username: str) -> bool:
+        return self.is_of_the_classroom(username)
+
     async def authenticate(self, handler: Any, data: Any = None, **kwargs: Any) -> dict[str, Any] | None:
         if data is not None:  # the form
-            if not self.is_of_the_classroom(names.normalise(data.get("username", ""))):
+            if not self.has_password(names.normalise(data.get("username", ""))):
                 return None
             return await Accounts.authenticate(self, handler, data)
         request = self.build_access_tokens_request_params(handler)
@@ -104,7 +107,13 @@ class CampusSignIn(Accounts, GenericOAuthenticator):
                 f"{username!r} is the classroom's own name. Choose another hub.admin before the first "
                 "deploy, or another oidc.username_claim.",
             )
-        if not (listed or self.self_registration or person.is_vouched_for(self.choices)):
+        if account and account.left_at:
+            raise self.refusal(
+                403,
+                f"Your campus signed you in as {username}, who has left this class. {ASK}",
+                f"{username!r} has left the class. Put them on the roster again if they belong to it.",
+            )
+        if not (listed or self.self_registration == "open" or person.is_vouched_for(self.choices)):
             raise self.refusal(
                 403,
                 f"Your campus signed you in as {username}, who is not on this class's list. {ASK}",
@@ -143,7 +152,8 @@ class CampusSignIn(Accounts, GenericOAuthenticator):
         """Asked every few minutes. Nothing is kept of the provider's tokens, so it is not asked again."""
         if self.is_of_the_classroom(user.name):
             return await Accounts.refresh_user(self, user, handler)
-        return self.identities.is_bound(user.name)
+        account = self.store.find(user.name)
+        return self.identities.is_bound(user.name) and not (account and account.left_at)
 
     def delete_user(self, user: Any) -> None:
         super().delete_user(user)

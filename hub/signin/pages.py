@@ -30,7 +30,7 @@ class SignIn(accounts.SignIn):
         return super()._render(login_error, username, campus=campus, **more)
 
 
-class Begin(accounts._Page, OAuthLoginHandler):
+class Begin(accounts.Page, OAuthLoginHandler):
     """Sends the browser to the campus's provider, with a state, a nonce and the challenge of PKCE."""
 
     async def get(self) -> None:
@@ -52,7 +52,7 @@ class Begin(accounts._Page, OAuthLoginHandler):
         super().authorize_redirect(*arguments, **more)
 
 
-class Back(accounts._Page, OAuthCallbackHandler):
+class Back(accounts.Page, OAuthCallbackHandler):
     """Takes the browser that comes back. What the provider's address says is never shown."""
 
     def check_arguments(self) -> None:

@@ -18,7 +18,7 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_ADMIN": "admin",
         "TT_AUTH": "accounts",
         "TT_OIDC": "",
-        "TT_SELF_REGISTRATION": "true",
+        "TT_SELF_REGISTRATION": "open",
         "TT_TRACK": "discovery",
         "TT_DATASETS": "/srv/datasets",
         "TT_GRADING_TOKEN": "grading" * 4,

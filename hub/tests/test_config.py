@@ -55,7 +55,11 @@ def test_never_culling_runs_no_culler() -> None:
     [
         ("TT_TITLE", "", "TT_TITLE is not set. Give it what the pages are headed with."),
         ("TT_STUDENT_CPUS", "many", "TT_STUDENT_CPUS is 'many'. Give it a number of CPUs such as 1.0."),
-        ("TT_SELF_REGISTRATION", "perhaps", "TT_SELF_REGISTRATION is 'perhaps'. Give it true or false."),
+        (
+            "TT_SELF_REGISTRATION",
+            "perhaps",
+            "TT_SELF_REGISTRATION is 'perhaps'. Give it closed, approval or open.",
+        ),
         (
             "TT_BASE_PATH",
             "course",

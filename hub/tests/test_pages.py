@@ -1,25 +1,18 @@
 """The pages and the roster against a real JupyterHub, under a base path."""
 
-import os
-import re
 import secrets
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import re
 import requests
 
 from hub.accounts import passwords
 from hub.accounts.store import Account, Store
 from hub.roster import __main__ as roster
+from hub.tests.alone import GOOD, choose, fault, running, sign_in, token
 from hub.tests.environment import environment
-
-ROOT = Path(__file__).parents[2]
-GOOD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
@@ -29,30 +22,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hub(state: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = {
-        **os.environ,
-        **environment(),
-        "TT_TEST_STATE": str(state),
-        "TT_TEST_PORT": str(port),
-        "PYTHONPATH": str(ROOT),
-    }
-    url = f"http://127.0.0.1:{port}/course/hub/"
-    with (state / "log").open("w") as log:
-        command = [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "hub/tests/hub_alone.py")]
-        process = subprocess.Popen(command, cwd=state, env=env, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + 60
-        while not _answers(url):
-            assert process.poll() is None, (state / "log").read_text()
-            assert time.monotonic() < deadline, (state / "log").read_text()
-            time.sleep(0.1)
+    with running(state) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture
@@ -62,39 +33,6 @@ def mia(hub: str, state: Path) -> str:
     account = Account(username, "Mia", password=passwords.hashed(GOOD), one_time=False)
     Store(state / "accounts.sqlite").add(account)
     return username
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url + "health", timeout=5).ok
-    except requests.RequestException:
-        return False
-
-
-def token(page: requests.Response) -> str:
-    found = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
-    assert found, page.text
-    return found[1]
-
-
-def fault(page: requests.Response) -> str:
-    found = re.search(r'role="alert">(.*?)</p>', page.text, re.DOTALL)
-    return found[1] if found else ""
-
-
-def sign_in(hub: str, username: str, password: str) -> tuple[requests.Session, requests.Response]:
-    browser = requests.Session()
-    page = browser.get(hub + "login")
-    form = {"username": username, "password": password, "_xsrf": token(page)}
-    return browser, browser.post(hub + "login?next=%2Fcourse%2Fhub%2Fhome", data=form)
-
-
-def choose(
-    browser: requests.Session, page: requests.Response, password: str, **more: str
-) -> requests.Response:
-    return browser.post(
-        page.url, data={"password": password, "again": password, "_xsrf": token(page), **more}
-    )
 
 
 def test_the_pages_need_no_script_and_allow_none(hub: str) -> None:

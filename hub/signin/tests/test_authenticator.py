@@ -55,7 +55,7 @@ def test_who_signed_up_before_is_not_on_the_list_by_that(campus: CampusSignIn) -
     campus.store.add(Account("zoe", "Zoe", origin="sign-up"))
     with pytest.raises(SignInError, match="not on this class's list"):
         campus._let_in(somebody("4", "zoe"))
-    campus.self_registration = True
+    campus.self_registration = "open"
     assert campus._let_in(somebody("4", "zoe"))["name"] == "zoe"
 
 
@@ -74,7 +74,12 @@ def test_an_admin_named_after_somebody_who_came_before_is_not_them(campus: Campu
 
 
 def test_only_the_classrooms_own_accounts_have_a_password(campus: CampusSignIn) -> None:
-    handler = SimpleNamespace(request=SimpleNamespace(remote_ip="10.0.0.1"))
+    handler = SimpleNamespace(
+        request=SimpleNamespace(
+            remote_ip="10.0.0.1", connection=SimpleNamespace(context=SimpleNamespace(address=("10.0.0.1", 1)))
+        ),
+        get_secure_cookie=lambda name, max_age_days: None,
+    )
 
     def form(username: str, password: str) -> object:
         return asyncio.run(campus.authenticate(handler, {"username": username, "password": password}))  # type: ignore[arg-type]
@@ -85,6 +90,17 @@ def test_only_the_classrooms_own_accounts_have_a_password(campus: CampusSignIn) 
     assert form(PROBE, "another") is None
     assert form("ada", "") is None
     assert form("", "") is None
+
+
+def test_who_has_left_the_class_does_not_come_in(campus: CampusSignIn) -> None:
+    campus.store.add(Account("ada", "Ada", origin="roster"))
+    campus._let_in(somebody("1", "ada"))
+    assert asyncio.run(campus.refresh_user(SimpleNamespace(name="ada")))
+    with campus.store.change() as connection:
+        connection.execute("UPDATE accounts SET left_at = 1 WHERE username = 'ada'")
+    assert not asyncio.run(campus.refresh_user(SimpleNamespace(name="ada")))
+    with pytest.raises(SignInError, match="has left this class"):
+        campus._let_in(somebody("1", "ada", "staff"))
 
 
 def test_who_was_deleted_is_asked_to_sign_in_again(campus: CampusSignIn) -> None:
