@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,9 +20,17 @@ STUDENTS = 6
 
 
 @pytest.fixture(scope="module")
-def early(classroom: Classroom) -> list[Student]:
-    """A section whose servers do not run."""
+def section(classroom: Classroom) -> list[Student]:
+    """A section of its own."""
     return classroom.enrol(*(f"early-{number}" for number in range(STUDENTS)), section="Early Birds")
+
+
+@pytest.fixture
+def early(section: list[Student]) -> Iterator[list[Student]]:
+    """The section, with no server running before and after."""
+    stop(section)
+    yield section
+    stop(section)
 
 
 def click(student: Student) -> str:
@@ -59,7 +68,6 @@ def test_who_asks_first_is_served_first_and_sees_the_place(
     wait_for("all six are ready", lambda: all(ready(student) for student in early))
     begun = [run("docker", "inspect", "--format", "{{.State.StartedAt}}", s.container).stdout for s in early]
     assert begun == sorted(begun)
-    stop(early)
 
 
 def test_a_page_that_waits_finds_its_way_over_a_restart_of_the_hub(
@@ -78,7 +86,6 @@ def test_a_page_that_waits_finds_its_way_over_a_restart_of_the_hub(
     run("docker", "start", classroom.container("hub"))
     page.wait_for_url(f"**/user/{last.name}/lab**", timeout=60_000)
     early[0].start_server()  # the kill came in the middle of its start
-    stop(early)
 
 
 def test_servers_are_started_ahead_and_a_click_needs_no_waiting(
@@ -99,7 +106,6 @@ def test_servers_are_started_ahead_and_a_click_needs_no_waiting(
     nobody = make("warm", SECTION="zeta")
     assert nobody.returncode != 0
     assert "Nobody is in section 'zeta'. There are:" in nobody.stderr
-    stop(early)
 
 
 def warm_and_interrupt() -> tuple[int, str]:

@@ -1,11 +1,11 @@
 """The pages and the roster against a real JupyterHub, under a base path."""
 
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import re
 import requests
 
 from hub.accounts import passwords
