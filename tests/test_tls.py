@@ -285,11 +285,12 @@ def test_a_student_is_no_other_machine_past_the_proxy(classroom: Classroom, mall
     guess = f"""
 import re, urllib.error, urllib.request, urllib.parse, http.cookiejar
 opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+opener.addheaders = [("X-Forwarded-For", "192.0.2.1"), ("X-Real-Ip", "192.0.2.1")]
 page = opener.open("{hub}").read().decode()
 token = re.search(r'name="_xsrf" value="([^"]+)"', page)[1]
 form = urllib.parse.urlencode(dict(username="{account}", password="wrong password", _xsrf=token)).encode()
 try:
-    opener.open(urllib.request.Request("{hub}", form, {{"X-Forwarded-For": "192.0.2.1", "X-Real-Ip": "192.0.2.1"}}))
+    opener.open("{hub}", form)
 except urllib.error.HTTPError as error:
     print(error.status)
 """
