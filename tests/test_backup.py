@@ -32,9 +32,13 @@ RECEIPTS = "SELECT s.id, s.student, s.sha256, r.score, r.max_score, r.checks FRO
 def folder(classroom: Classroom) -> Iterator[Path]:
     """Where this classroom's backups go; what the tests wrote there goes with them."""
     place = Path(classroom.environment["TT_BACKUP_TO"])
-    _empty(place)  # of a run that was ended
+    _forget(classroom, place)  # what a run that was ended left
     yield place
-    _empty(place)
+    _forget(classroom, place)
+
+
+def _forget(classroom: Classroom, folder: Path) -> None:
+    _empty(folder)
     (classroom.state / "backup" / "record.json").unlink(missing_ok=True)
 
 
