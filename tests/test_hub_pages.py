@@ -7,20 +7,15 @@ pictures are taken anew.
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-import requests
 from playwright.sync_api import Browser, expect
 
 from hub.accounts import passwords
 from hub.accounts.store import Account, Store
-from hub.tests.environment import environment
-from tests.classroom import REPOSITORY, chosen_password, wait_for
+from hub.tests.alone import running
+from tests.classroom import chosen_password
 from tests.test_pages import LOOKS, WIDER, picture
 
 SAID = "We meet in room 5 today. Bring your laptop, and the paper that we handed out."
@@ -31,39 +26,13 @@ PEOPLE = {"light": "ada", "dark": "grace", "phone": "mia"}
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A hub where nobody's server becomes ready, and something is announced."""
     state = tmp_path_factory.mktemp("hub")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    own = {"TT_TEST_STATE": str(state), "TT_TEST_PORT": str(port), "PYTHONPATH": str(REPOSITORY)}
-    environ = {**os.environ, **environment(TT_TITLE="TinyTorch Classroom"), **own}
     (state / "announcement.json").write_text(json.dumps({"text": SAID, "since": "", "until": None}))
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterhub",
-        "-f",
-        str(REPOSITORY / "tests" / "hub_that_never_starts.py"),
-    ]
-    url = f"http://127.0.0.1:{port}/course/hub/"
-    with (
-        (state / "log").open("w") as log,
-        subprocess.Popen(command, cwd=state, env=environ, stdout=log, stderr=subprocess.STDOUT) as process,
-    ):
-
-        def answers() -> bool:
-            assert process.poll() is None, (state / "log").read_text()
-            try:
-                return requests.get(url + "health", timeout=5).ok
-            except requests.RequestException:
-                return False
-
-        wait_for("the hub", answers)
+    with running(state, "tests/hub_that_never_starts.py", TT_TITLE="TinyTorch Classroom") as url:
         store = Store(state / "accounts.sqlite")
         for name in PEOPLE.values():
             hashed = passwords.hashed(chosen_password(name))
             store.add(Account(name, f"{name.title()} Example", password=hashed, one_time=False))
         yield url
-        process.kill()
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -19,7 +19,7 @@ GOOD = "correct horse battery"
 
 
 @contextmanager
-def running(state: Path, **changed: str) -> Iterator[str]:
+def running(state: Path, config: str = "hub/tests/hub_alone.py", **changed: str) -> Iterator[str]:
     """The hub's address, until the end of the block. Its files are in `state`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -33,10 +33,10 @@ def running(state: Path, **changed: str) -> Iterator[str]:
     }
     url = f"http://127.0.0.1:{port}/course/hub/"
     with (state / "log").open("a") as log:
-        command = [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "hub/tests/hub_alone.py")]
+        command = [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / config)]
         process = subprocess.Popen(command, cwd=state, env=env, stdout=log, stderr=subprocess.STDOUT)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not _answers(url):
             assert process.poll() is None, (state / "log").read_text()
             assert time.monotonic() < deadline, (state / "log").read_text()

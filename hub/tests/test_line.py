@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -19,8 +18,8 @@ from hub.accounts import passwords
 from hub.accounts.store import Account, Store
 from hub.line import Line, Place
 from hub.roster.hub_api import Hub
+from hub.tests.alone import GOOD, running, sign_in
 from hub.tests.environment import environment
-from hub.tests.test_pages import GOOD, ROOT, sign_in
 from hub.warm import __main__ as warm
 from hub.warm.hub_api import Servers
 
@@ -125,18 +124,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hub(state: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    given = {"TT_TEST_STATE": str(state), "TT_TEST_PORT": str(port), "PYTHONPATH": str(ROOT)}
-    url = f"http://127.0.0.1:{port}/course/hub/"
-    with (state / "log").open("w") as log:
-        command = [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "hub/tests/hub_in_line.py")]
-        env = {**os.environ, **environment(), **given}
-        process = subprocess.Popen(command, cwd=state, env=env, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        wait_for(lambda: process.poll() is not None or _answers(url))
-        assert process.poll() is None, (state / "log").read_text()
+    with running(state, "hub/tests/hub_in_line.py") as url:
         roster = Hub(url + "api", environment()["TT_ROSTER_TOKEN"])
         roster.add_users(STUDENTS)
         roster.add_group("section-a")
@@ -145,16 +133,6 @@ def hub(state: Path) -> Iterator[str]:
         for name in STUDENTS:
             Store(state / "accounts.sqlite").add(Account(name, name, password=hashed, one_time=False))
         yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url + "health", timeout=5).ok
-    except requests.RequestException:
-        return False
 
 
 class Browser:

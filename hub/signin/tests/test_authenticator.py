@@ -93,7 +93,6 @@ def test_only_the_classrooms_own_accounts_have_a_password(campus: CampusSignIn) 
 
 
 def test_who_has_left_the_class_does_not_come_in(campus: CampusSignIn) -> None:
-    campus.store.add(Account("ada", "Ada", origin="roster"))
     campus._let_in(somebody("1", "ada"))
     assert asyncio.run(campus.refresh_user(SimpleNamespace(name="ada")))
     with campus.store.change() as connection:
