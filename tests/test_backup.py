@@ -296,10 +296,10 @@ def test_the_hour_brings_a_backup_by_itself(classroom: Classroom, backed_up: str
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 300 kB."""
+    """A disk of 64 kB, too little for the smallest classroom."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    assert run("mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)).returncode == 0
+    assert run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)).returncode == 0
     yield folder
     run("umount", str(folder))
 
