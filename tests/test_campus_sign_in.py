@@ -151,7 +151,7 @@ def hub_of(campus: Campus, port: int, state: Path, secret: str, **oidc: object) 
             TT_AUTH="oidc",
             TT_OIDC=in_base64(json.dumps(told)),
             TT_OIDC_SECRET=in_base64(secret),
-            TT_SELF_REGISTRATION="false",
+            TT_SELF_REGISTRATION="closed",
         ),
         "TT_TEST_STATE": str(state),
         "TT_TEST_PORT": str(port),
@@ -261,7 +261,7 @@ def test_somebody_of_the_campus_signs_in_and_is_in_the_groups_that_the_claims_sa
 ) -> None:
     page = sign_in(visitor(), hub, "ada")
     assert page.url.endswith(HOME)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Ada <i>L.</i>")
+    expect(page.get_by_text("Welcome,")).to_have_text("Welcome, Ada <i>L.</i>.")
     assert hub.groups("ada") == ["role-instructor", "section-staff", "section-tuesday"]
     assert "Password" not in page.locator("nav").inner_text()
     page.goto(f"{hub.url}admin")
@@ -315,7 +315,7 @@ def test_the_roster_lets_in_and_says_who_is_what(
     assert not given.exists()
 
     page = sign_in(visitor(), hub, "grace")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Grace Hopper")
+    expect(page.get_by_text("Welcome,")).to_have_text("Welcome, Grace Hopper.")
     assert hub.groups("grace") == ["role-grader", "section-b"]
 
 
@@ -465,6 +465,6 @@ def test_a_campus_that_is_away_is_told_in_words(
     refused(page, "Your campus's sign-in does not answer just now. Try again in a minute")
     assert f"{campus.url}/token cannot be used" in hub.log
     inside.goto(f"{hub.url}home")
-    expect(inside.get_by_role("heading", level=1)).to_have_text("Ada <i>L.</i>")
+    expect(inside.get_by_text("Welcome,")).to_have_text("Welcome, Ada <i>L.</i>.")
     page.goto(f"{hub.url}login")
     expect(page.get_by_text("The classroom's own account")).to_be_visible()
