@@ -11,5 +11,8 @@ root=
 
 $root test -f "$state/classroom.env" || { echo "$state holds no classroom. Run \`make deploy\` first." >&2; exit 1; }
 $root docker version > /dev/null 2>&1 || { echo "The Docker engine does not answer. \`make up\` starts it, and the classroom with it." >&2; exit 1; }
-exec $root docker compose --project-name "$name" --file "$here/docker-compose.yml" --env-file "$state/classroom.env" \
+tls=
+if $root grep -Eq "^TT_TLS='(acme|files|internal)'" "$state/classroom.env"; then tls="--file $here/docker-compose.tls.yml --profile tls"; fi
+# shellcheck disable=SC2086  # several words or none
+exec $root docker compose --project-name "$name" --file "$here/docker-compose.yml" $tls --env-file "$state/classroom.env" \
   --env-file "$state/secrets/secrets.env" --profile monitoring --profile postgresql "$@"

@@ -15,6 +15,11 @@ Figures are medians of:
     memory_mb  the container's own memory at that point, without page cache
     image_mb   size of the image
 
+`--storm 60` instead has so many students click at once (storm.py): our deployed classroom, then a hub by the
+book. Seconds until the first, the median and the last have their lab, CPU seconds of the whole machine for
+each server (hub, proxy and engine among it, other load and the students themselves not), and who got none.
+`--warm 60`: `make warm`, and what a click takes after it if all come within a minute.
+
 The last line is these figures as one JSON object.
 """
 
@@ -33,6 +38,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import storm  # noqa: E402
+
 LABEL = "tinytorch.benchmark=spawn"
 NETWORK = "tinytorch-benchmark-spawn"
 PREFIX = "/user/student/"
@@ -173,20 +182,44 @@ def spawn(image: str, api: str) -> dict[str, float]:
             docker("rm", "--force", container)
 
 
+def a_class(at_once: int | None, warmed: int | None, prefix: str, version: str) -> dict[str, object]:
+    """The figures of a whole class."""
+    storm.warn_of_load()
+    figures: dict[str, object] = {}
+    if at_once:
+        with storm.ours(at_once) as students:
+            figures["ours"] = storm.storm(students)
+        print("ours: ", figures["ours"], flush=True)
+        with storm.plain(at_once, prefix, version) as students:
+            figures["plain"] = storm.storm(students)
+    if warmed:
+        with storm.ours(warmed) as students:
+            figures["warm"] = storm.warm(students, seconds=60)
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a student's server costs to start.")
     parser.add_argument("--image", default="tinytorch/student:0.1.0", help="ours (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="starts of each (default: %(default)s)")
+    parser.add_argument("--storm", type=int, metavar="STUDENTS", help="instead: so many click at once")
+    parser.add_argument(
+        "--warm", type=int, metavar="STUDENTS", help="instead: so many click after `make warm`"
+    )
     given = parser.parse_args()
     prefix, _, rest = given.image.rpartition("/student:")
     if not prefix:
         sys.exit(f"--image is '{given.image}'. Give PREFIX/student:VERSION, as images/build.sh names it.")
 
     docker("image", "inspect", given.image)
-    built = subprocess.run([ROOT / "images/build.sh", prefix, rest, "plain"], check=False)
+    by_the_book = ["plain", "hub", "proxy"] if given.storm else ["plain"]
+    built = subprocess.run([ROOT / "images/build.sh", prefix, rest, *by_the_book], check=False)
     if built.returncode:
         sys.exit("The plain image could not be built; why is above.")
     images = {"ours": given.image, "plain": f"{prefix}/plain:{rest}"}
+    if given.storm or given.warm:
+        print(json.dumps(a_class(given.storm, given.warm, prefix, rest)))
+        return
 
     docker("network", "create", "--label", LABEL, NETWORK)
     try:

@@ -22,6 +22,9 @@ ALL_ADDRESSES = IPv4Address(0)
 def contradictions(settings: Settings) -> Found:
     """What does not fit together, whatever the machine."""
     yield from _addresses(settings)
+    yield from _campus(settings)
+    yield from _certificate(settings)
+    yield from _backup_within(settings)
     ceiling, student = settings["ceiling"], settings["student"]
     memory, cpus = ceiling["memory"], ceiling["cpus"]
     if memory is not None and not memory.endswith("%"):
@@ -67,6 +70,18 @@ def beyond_the_machine(settings: Settings, machine: tuple[int, int], ceiling: tu
         )
 
 
+def _backup_within(settings: Settings) -> Found:
+    state, to = settings["state"], settings["backup"]["to"]
+    if to is not None and (
+        to == state or f"{to}/".startswith(f"{state}/") or f"{state}/".startswith(f"{to}/")
+    ):
+        yield (
+            ("backup.to", "state"),
+            f"backup.to, {to}, and the state folder, {state}, lie within each other: what ends the one would "
+            "end the other. Choose a folder elsewhere.",
+        )
+
+
 def _addresses(settings: Settings) -> Found:
     network, monitoring = settings["network"], settings["monitoring"]
     services, students = IPv4Network(network["services_subnet"]), IPv4Network(network["students_subnet"])
@@ -86,11 +101,81 @@ def _addresses(settings: Settings) -> Found:
                     "Write an address of the machine itself, or choose another subnet.",
                 )
     meet = pages == figures or ALL_ADDRESSES in (pages, figures)
-    if monitoring["enabled"] and meet and monitoring["port"] == network["port"]:
+    for key in doors(settings):
+        group, name = key.split(".")
+        if monitoring["enabled"] and meet and monitoring["port"] == settings[group][name]:
+            yield (
+                ("monitoring.port", key),
+                f"monitoring.port is {monitoring['port']}, which {key} has taken. "
+                "Choose another for one of the two.",
+            )
+    for trusted in map(IPv4Network, network["trusted_proxies"]):
+        if trusted.overlaps(students):
+            yield (
+                ("network.trusted_proxies", "network.students_subnet"),
+                f"network.trusted_proxies holds {trusted}, which overlaps network.students_subnet, "
+                f"{students}: a student's server would be believed. Name the web servers' own addresses.",
+            )
+
+
+def doors(settings: Settings) -> tuple[str, ...]:
+    """The settings of the ports that browsers come to."""
+    with_tls = settings["tls"]["certificate"] != "none"
+    return ("tls.https_port", "tls.http_port") if with_tls else ("network.port",)
+
+
+def _certificate(settings: Settings) -> Found:
+    tls, hostname = settings["tls"], settings["network"]["hostname"]
+    source = tls["certificate"]
+    says = f"tls.certificate is {source}"
+    if source != "none" and hostname is None:
         yield (
-            ("monitoring.port", "network.port"),
-            f"monitoring.port is {monitoring['port']}, which network.port has taken. "
-            "Choose another for one of the two.",
+            ("tls.certificate",),
+            f"{says}, but network.hostname is not set. Write the name that browsers use, like "
+            "classroom.campus.edu.",
+        )
+    if source == "acme" and hostname and hostname.replace(".", "").isdigit():
+        yield (
+            ("network.hostname", "tls.certificate"),
+            f"{says}, but network.hostname is {hostname}, and ACME gives certificates for names. "
+            "Write a name, or set tls.certificate: internal.",
+        )
+    if source == "acme" and tls["acme_email"] is None:
+        yield (
+            ("tls.certificate",),
+            f"{says}, but tls.acme_email is not set. Write whom the ACME server's owners should tell.",
+        )
+    for key in ("certificate_file", "key_file"):
+        if source == "files" and tls[key] is None:
+            yield ("tls.certificate",), f"{says}, but tls.{key} is not set. Write where the file is."
+        if source != "files" and tls[key] is not None:
+            yield (
+                (f"tls.{key}",),
+                f"tls.{key} is set, but {says}, which does not read it. "
+                "Set tls.certificate: files, or take the line out.",
+            )
+    if source != "none" and tls["https_port"] == tls["http_port"]:
+        yield (
+            ("tls.http_port", "tls.https_port"),
+            f"tls.http_port is {tls['http_port']}, which tls.https_port has taken. Choose another for one of "
+            "the two.",
+        )
+
+
+def _campus(settings: Settings) -> Found:
+    if settings["hub"]["auth"] != "oidc":
+        return
+    for name in ("issuer", "client_id", "secret_file"):
+        if settings["oidc"][name] is None:
+            yield (
+                ("hub.auth",),
+                f"hub.auth is 'oidc', but oidc.{name} is missing. Add it, or set hub.auth: accounts.",
+            )
+    if settings["hub"]["self_registration"] == "approval":
+        yield (
+            ("hub.self_registration",),
+            "hub.self_registration is 'approval', but with hub.auth: oidc nobody asks for an account here. "
+            "Write closed (who is on the roster) or open (whomever the provider signs in).",
         )
 
 

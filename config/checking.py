@@ -146,10 +146,11 @@ def _wrong_value(path: Key, error: jsonschema.ValidationError) -> str:
         says = f"{key} holds an empty entry." if item else f"{key} has no value."
     else:
         says = f"{key} {'holds' if item else 'is'} {_shown(value)}."
-    choices = part["items"]["enum"] if item else part.get("enum")
+    choices = (part["items"] if item else part).get("enum")
     if choices:
         close = difflib.get_close_matches(str(value), choices, n=1)
-        return f"{says} Did you mean {close[0]}?" if close else f"{says} Write {' or '.join(choices)}."
+        mend = part.get("x-mend") or f"Write {' or '.join(choices)}."
+        return f"{says} Did you mean {close[0]}?" if close else f"{says} {mend}"
     if part.get("format") in ("page-title", "username") and isinstance(value, (int, float)):
         return f"{says} Put it in quotes to make it a text: '{json.dumps(value)}'."
     return f"{says} {part.get('x-mend') or f'Write {schemas.limits(part)}.'}"

@@ -5,8 +5,10 @@ Every value that two parts must agree on is made here, and nowhere else.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import ipaddress
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from config.units import format_size, parse_share, parse_size
 DEFAULT_MEMORY_SHARE = "80%"
 # Fixed addresses, counted from the first of the students' subnet; the engine's own (the gateway) is number 1.
 GATEWAY, HUB, PROXY, API = 1, 2, 3, 4
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 # Each a quarter of services_subnet.
 SERVICES_QUARTERS = ("front", "services", "monitoring", "dashboards")
 
@@ -73,6 +76,11 @@ def ceiling_cpus(settings: Settings, machine: Machine) -> float:
     return float(asked)
 
 
+def spawns_at_once(settings: Settings, machine: Machine) -> int:
+    """Servers that start at one time: one computes while another waits for the engine or the disk."""
+    return max(1, round(2 * ceiling_cpus(settings, machine)))
+
+
 def cgroups(settings: Settings) -> dict[str, dict[str, str]]:
     """Control groups of services and students, as an engine with each cgroup driver names them.
 
@@ -95,7 +103,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
     """
     name, title = settings["classroom"]["name"], settings["classroom"]["title"]
     network, student, hub = settings["network"], settings["student"], settings["hub"]
-    grading, monitoring = settings["grading"], settings["monitoring"]
+    grading, monitoring, backup = settings["grading"], settings["monitoring"], settings["backup"]
     memory = ceiling_memory(settings, machine)
     values: dict[str, Any] = {
         "TT_NAME": name,
@@ -106,6 +114,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_ADDRESS": network["address"],
         "TT_PORT": network["port"],
         "TT_BASE_PATH": network["base_path"],
+        **_edge(settings),
         **_networks(settings),
         **cgroups(settings)["cgroupfs"],
         "TT_CEILING_MEMORY_BYTES": memory,
@@ -118,8 +127,10 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_STUDENT_PIDS": student["pids"],
         "TT_IDLE_TIMEOUT": student["idle_timeout"],
         "TT_ADMIN": hub["admin"],
+        "TT_AUTH": hub["auth"],
+        "TT_OIDC": _oidc(settings),
         "TT_SELF_REGISTRATION": hub["self_registration"],
-        "TT_CONCURRENT_SPAWNS": hub["concurrent_spawns"],
+        "TT_CONCURRENT_SPAWNS": hub["concurrent_spawns"] or spawns_at_once(settings, machine),
         "TT_TRACK": settings["course"]["track"],
         "TT_DATASETS": "/srv/datasets",
         # Its addresses hold passwords, and are put together in docker-compose.yml.
@@ -130,12 +141,63 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_SANDBOX_MEMORY": format_size(parse_size(grading["sandbox_memory"])),
         "TT_SANDBOX_POOL": grading["workers"],  # as many as can be needed at the same moment
         "TT_WORKERS": grading["workers"],
+        "TT_BACKUP_TO": backup["to"] or f"{settings['state']}-backup",
+        "TT_BACKUP_AT": backup["at"] or "",
+        "TT_BACKUP_KEEP_DAILY": backup["keep_daily"],
+        "TT_BACKUP_KEEP_WEEKLY": backup["keep_weekly"],
         "TT_MONITORING_ADDRESS": monitoring["address"],
         "TT_MONITORING_PORT": monitoring["port"],
         "TT_MONITORING_RETENTION": monitoring["retention"],
     }
     return {
         key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()
+    }
+
+
+def _oidc(settings: Settings) -> str:
+    """The group oidc as the hub reads it: JSON, in base64, since a group of the campus may have any sign."""
+    if settings["hub"]["auth"] != "oidc":
+        return ""
+    told = {name: value for name, value in settings["oidc"].items() if name != "secret_file"}
+    return base64.b64encode(json.dumps(told).encode()).decode()
+
+
+def address(settings: Settings, machine: str) -> str:
+    """Where a browser finds the classroom; `machine` is this machine's own address, where no name is set."""
+    network = settings["network"]
+    host = network["hostname"] or machine
+    if settings["tls"]["certificate"] != "none":
+        return f"https://{_https_host(settings)}{network['base_path']}"
+    if network["hostname"] and network["trusted_proxies"]:  # a web server in front has port and certificate
+        return f"https://{host}{network['base_path']}"
+    return f"http://{host}:{network['port']}{network['base_path']}"
+
+
+def _https_host(settings: Settings) -> str:
+    port = settings["tls"]["https_port"]
+    return f"{settings['network']['hostname'] or ''}{'' if port == 443 else f':{port}'}"
+
+
+def _edge(settings: Settings) -> dict[str, Any]:
+    """Who is believed about a browser's address and https; and, with TLS, what images/edge reads."""
+    network, tls = settings["network"], settings["tls"]
+    front = next(ipaddress.IPv4Network(network["services_subnet"]).subnets(prefixlen_diff=2))
+    # Whoever comes from the machine itself, comes from the gateway in a container's eyes.
+    trusted = [
+        f"{front[GATEWAY]}/32" if net.is_loopback else str(net)
+        for net in map(ipaddress.IPv4Network, network["trusted_proxies"])
+    ]
+    return {
+        "TT_TRUSTED_PROXIES": " ".join(trusted),
+        "TT_EDGE_IP": front[-2],  # the engine hands out the lowest first
+        "TT_TLS": tls["certificate"],
+        "TT_HTTPS_PORT": tls["https_port"],
+        "TT_HTTP_PORT": tls["http_port"],
+        "TT_HOSTNAME": network["hostname"] or "",
+        "TT_HTTPS_HOST": _https_host(settings),
+        "TT_ACME_DIRECTORY": tls["acme_directory"] or LETS_ENCRYPT,
+        "TT_ACME_EMAIL": tls["acme_email"] or "",
+        "TT_ACME_ROOT": "/srv/edge/files/acme-root.pem" if tls["acme_root"] else "",
     }
 
 

@@ -8,6 +8,7 @@ import socket
 from ipaddress import IPv4Address
 from typing import Any
 
+from config import deriving
 from config import schema as schemas
 from config.agreeing import ALL_ADDRESSES, Settings
 from config.reading import Document
@@ -101,13 +102,19 @@ def _explained(key: str, part: Schema) -> str:
 
 def welcome(settings: Settings, make_arguments: str = "") -> str:
     """What a deploy ends with: where the classroom is, and how the admin gets in the first time."""
-    network = settings["network"]
-    address = _own_address() if IPv4Address(network["address"]) == ALL_ADDRESSES else network["address"]
     return (
-        f"{settings['classroom']['title']} is open at http://{address}:{network['port']}{network['base_path']}\n"
+        f"{settings['classroom']['title']} is open at {address(settings)}\n"
         f"The admin signs in as {settings['hub']['admin']}. The first password is shown once, by: "
         f"make password{make_arguments}\n"
+        "Keep the key of its backups away from this machine; it is shown by: "
+        f"make backup-key{make_arguments}\n"
     )
+
+
+def address(settings: Settings) -> str:
+    """Where a browser finds the classroom."""
+    listens = settings["network"]["address"]
+    return deriving.address(settings, _own_address() if IPv4Address(listens) == ALL_ADDRESSES else listens)
 
 
 def _own_address() -> str:

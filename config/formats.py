@@ -60,11 +60,29 @@ _classroom_name = _matches(r"[a-z](?:-?[a-z0-9]){0,29}")
 _username = _matches(r"[a-z0-9][a-z0-9._@-]{0,63}")
 # These mean something in the environment file that compose reads, or on a page.
 _page_title = _matches(r"[^\x00-\x1f\x7f\x85\u2028\u2029$\"\\<>`]{1,80}")
+# What a provider calls a group: a name, a path, an address, a number; it may have blanks.
+_campus_group = _matches(r"[^\x00-\x1f\x7f\x85\u2028\u2029]{1,200}")
+_host_name = _matches(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _path_characters = _matches(r"(?:/[A-Za-z0-9._-]+)+")
 
 
 def _path(value: str) -> bool:
     return _path_characters(value) and not {".", ".."} & set(value.split("/"))
+
+
+def _hostname(value: str) -> bool:
+    """A name of the DNS, or an IPv4 address; something like 1.2.3 is neither."""
+    if value.replace(".", "").isdigit():
+        return _parses(ipaddress.IPv4Address)(value)
+    return len(value) <= 253 and _host_name(value)
+
+
+def _trusted(value: str) -> bool:
+    """One web server, or a network of some: half the internet is a mistake."""
+    try:
+        return ipaddress.IPv4Network(value).prefixlen >= 8
+    except ValueError:
+        return False
 
 
 def _state_path(value: str) -> bool:
@@ -77,12 +95,17 @@ def _state_path(value: str) -> bool:
 FORMATS: dict[str, Test] = {
     "absolute-path": _path,
     "base-path": _matches(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*"),
+    "campus-group": lambda value: _campus_group(value) and value == value.strip(),
     "classroom-name": lambda value: (
         _classroom_name(value) and len(value) <= 30 and value not in RESERVED_NAMES
     ),
+    "domain": _matches(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
     "duration": _matches(r"[1-9][0-9]{0,4}[hdwy]"),
+    "email": _matches(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?"),
+    "hostname": _hostname,
     "image-name": lambda value: len(value) <= 255 and re.fullmatch(_IMAGE, value) is not None,
     "ipv4": _parses(ipaddress.IPv4Address),
+    "issuer": _matches(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%/-]*)?"),
     "page-title": lambda value: _page_title(value) and value == value.strip(),
     "services-subnet": _subnet(24),
     "share": _parses(parse_share),
@@ -90,6 +113,9 @@ FORMATS: dict[str, Test] = {
     "size-or-share": lambda value: _parses(parse_share)(value) or _parses(parse_size)(value),
     "state-path": _state_path,
     "students-subnet": _subnet(28),
+    "time-of-day": _matches(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"),
+    "trusted-address": _trusted,
     "username": lambda value: _username(value) and value != PROBE_USER,
     "web-address": _matches(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%/-]*)?"),
+    "word": _matches(r"[!-~]{1,200}"),
 }

@@ -57,7 +57,7 @@ def find(key: str) -> Schema | None:
 def limits(part: Schema) -> str:
     """What values a key takes, in a few words: 'a whole number from 1 to 65535'."""
     if "items" in part:
-        return f"a list of any of {', '.join(part['items']['enum'])}"
+        return f"a list of {_entries(part['items'])}"
     if "enum" in part:
         return " or ".join(part["enum"])
     lowest = part.get("minimum", part.get("x-minimum"))
@@ -66,16 +66,32 @@ def limits(part: Schema) -> str:
     kinds = {
         "absolute-path": "an absolute path, or null",
         "duration": "a whole number with h, d, w or y",
+        "email": "an email address, or null",
+        "hostname": "a host name or an IPv4 address, or null",
         "image-name": "an image's name with a tag or digest",
         "ipv4": "an IPv4 address",
+        "issuer": "an https address, or null",
         "services-subnet": "a private IPv4 network, /16 to /24",
         "share": f"a number{bounds}, a share like 50%, or null",
         "size": f"a size{bounds}",
         "size-or-share": f"a size{bounds}, a share like 80%, or null",
         "state-path": "an absolute path",
         "students-subnet": "a private IPv4 network, /16 to /28",
+        "time-of-day": "hours and minutes in quotes, or null",
         "web-address": "an http or https address, or null",
+        "word": "a text without blanks, or null",
     }
     plain = {"boolean": "true or false", "integer": f"a whole number{bounds}", "number": f"a number{bounds}"}
     kind = kinds.get(part.get("format", ""))
-    return kind if kind else "text" if part["type"] == "string" else plain[part["type"]]
+    if kind:
+        return kind
+    if part["type"] == ["integer", "null"]:
+        return f"{plain['integer']}, or null"
+    return "text" if part["type"] == "string" else plain[part["type"]]
+
+
+def _entries(items: Schema) -> str:
+    if "enum" in items:
+        return f"any of {', '.join(items['enum'])}"
+    kinds = {"campus-group": "groups", "domain": "domains", "trusted-address": "IPv4 addresses or networks"}
+    return kinds[items["format"]]

@@ -5,6 +5,7 @@
     python -m config.settings get classroom.name    one value, for scripts
     python -m config.settings explain student       what a group or key means
     python -m config.settings ansible               settings and all that follows from them, as JSON
+    python -m config.settings address               where a browser finds the classroom
     python -m config.settings welcome               where the classroom is, and how the admin gets in
     python -m config.settings schema-doc            the page docs/reference/settings.md
 
@@ -106,6 +107,7 @@ def _arguments() -> argparse.Namespace:
         default=this.cpus,
         help="CPUs of the classroom's machine, when that is not this one",
     )
+    commands.add_parser("address", parents=[file], help="where a browser finds the classroom")
     commands.add_parser("welcome", parents=[file], help="where the classroom is, and how the admin gets in")
     commands.add_parser("schema-doc", help="the page docs/reference/settings.md")
     return parser.parse_args()
@@ -125,6 +127,8 @@ def _answer(arguments: argparse.Namespace) -> str:
         return explaining.show(document, settings)
     if arguments.command == "get":
         return explaining.get(settings, arguments.key)
+    if arguments.command == "address":
+        return explaining.address(settings)
     if arguments.command == "welcome":
         other = "" if arguments.config.resolve() == DEFAULT_FILE else f" CONFIG={document.file}"
         return explaining.welcome(settings, other)

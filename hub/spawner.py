@@ -9,6 +9,7 @@ name, and words for a student whose server did not start or ended by itself.
 import asyncio
 import itertools
 import threading
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -18,11 +19,15 @@ import requests
 from docker.errors import APIError, DockerException, NotFound  # type: ignore[import-untyped]
 from dockerspawner import DockerSpawner
 from jupyterhub.spawner import SpawnException
-from traitlets import default
+from traitlets import Int, default
+
+from hub import starting
+from hub.line import STARTING, Line, Place
 
 CALLS_AT_ONCE = 4  # a stop takes seconds; with DockerSpawner's one thread nobody could start meanwhile
 TRY_EVERY = 0.25  # seconds between tries whether a server answers
 TRIES_A_LOOK = 8
+LOOK_EVERY = 1.0  # seconds between two looks at a place in the line
 GATE_TIMEOUT = 30.0
 
 GATE = "http+docker://localhost"  # how docker-py spells $DOCKER_HOST when it is a socket
@@ -43,6 +48,13 @@ class StartError(SpawnException):
 class ClassroomSpawner(DockerSpawner):
     """One container for one student, made by the gate."""
 
+    starts_at_once = Int(4, help="Servers that start at one moment; the others wait in line.").tag(
+        config=True
+    )
+
+    _line: ClassVar[Line | None] = None
+    _place: Place | None = None
+
     # Why a student's server ended by itself, by username; shown until it is started again.
     farewells: ClassVar[dict[str, str]] = {}
 
@@ -61,6 +73,18 @@ class ClassroomSpawner(DockerSpawner):
             # to send.
             type(self)._client = self._own.client
         return getattr(self._own.client, method)(*arguments, **named)
+
+    @property
+    def line(self) -> Line:
+        """The one that all servers wait in."""
+        if ClassroomSpawner._line is None:
+            ClassroomSpawner._line = Line(self.starts_at_once)
+        return ClassroomSpawner._line
+
+    @property
+    def place(self) -> str:
+        """Which place this server has in the line, in words."""
+        return self._place.sentence if self._place else STARTING
 
     @property
     def farewell(self) -> str:
@@ -92,19 +116,64 @@ class ClassroomSpawner(DockerSpawner):
         self.object_id = container["Id"]
         return container
 
+    async def run_pre_spawn_hook(self) -> None:
+        """Wait for this server's turn: here, where JupyterHub's clock for a start does not run yet."""
+        asked_by = getattr(self.handler, "current_user", None)
+        # A service asks ahead of a class (`make warm`): whoever clicks goes first.
+        self._place = self.line.join(somebody_waits=getattr(asked_by, "kind", "user") != "service")
+        try:
+            await self._place.turn()
+        except asyncio.CancelledError:
+            self._leave_line()
+            raise
+
+    def run_post_stop_hook(self) -> None:
+        """However a start ended, and where it ended, its place is free."""
+        self._leave_line()
+
+    def _leave_line(self) -> None:
+        if self._place:
+            self._place.leave()
+
+    async def progress(self) -> AsyncGenerator[dict[str, object], None]:
+        """What the page of who waits says. JupyterHub listens to it for as long as the page is open."""
+        if self._place:
+            self._place.hurry()  # it may have been asked for ahead of the class
+        said = ""
+        while self._place and self._place.number:
+            if said != self.place:
+                said = self.place
+                yield {"message": said}
+            await asyncio.sleep(LOOK_EVERY)
+        async for event in starting.progress(lambda: bool(self.object_id)):
+            yield event
+
     async def start(self) -> tuple[str, int]:
+        try:
+            return await self._start()
+        finally:
+            self._leave_line()
+
+    async def _start(self) -> tuple[str, int]:
         self.farewells.pop(self.user.name, None)
         try:
             address = f"{GATE}/homes/{quote(self.user.name, safe='')}"
             home = await self.docker("post", address, timeout=GATE_TIMEOUT)
             home.raise_for_status()
             self.object_name = f"{self.prefix}-student-{home.json()['uid']}"
+            await self._end_what_is_left()
             ip, port = await super().start()
         except UNREACHABLE as error:
             log = f"No container for {self.user.name}: {_sentence(error)}"
             raise StartError("The classroom could not start your server.", "engine", log) from error
         await self._wait_until_it_listens(ip, port)
         return ip, port
+
+    async def _end_what_is_left(self) -> None:
+        """A hub that was killed in the middle of a start has forgotten a server that runs."""
+        left = await self.get_object()
+        if left and left["State"]["Running"]:
+            await self.stop_object()  # DockerSpawner removes it then, but cannot remove what runs
 
     async def _wait_until_it_listens(self, ip: str, port: int) -> None:
         """Return once the server answers; raise with the reason as soon as it has died instead."""

@@ -1,7 +1,8 @@
 """`python -m hub.verify --url http://proxy:8000/`: does the classroom work for a student?
 
-Signs in as the probe user, starts its server, runs a cell in a kernel, and stops the server again. What fails
-is said in one sentence, and the exit code is 1.
+Signs in as the probe user, starts its server, runs a cell in a kernel, and stops the server again. Where the
+campus signs people in, its provider is asked whether it knows the classroom. What fails is said in one
+sentence, and the exit code is 1.
 """
 
 import argparse
@@ -21,6 +22,8 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketError, websocket_connect
 
 from hub.accounts.names import PROBE
+from hub.config.settings import Settings, SettingsError
+from hub.signin.issuer import Issuer, IssuerError
 
 START_SECONDS = 240
 STOP_SECONDS = 60
@@ -167,6 +170,17 @@ class Probe:
         return values[0] or "" if values else ""
 
 
+def ask_campus() -> None:
+    """Whether the campus's provider is there and knows the classroom."""
+    try:
+        choices = Settings.from_environment().oidc
+        if choices:
+            with step("Asking the campus's sign-in"):
+                asyncio.run(Issuer(choices.issuer).try_out(choices.client_id, choices.secret))
+    except (SettingsError, IssuerError) as error:
+        raise VerifyError(str(error)) from None
+
+
 def _execute_request(message: str) -> dict[str, Any]:
     return {
         "channel": "shell",
@@ -230,6 +244,7 @@ def main(arguments: list[str] | None = None) -> int:
         finally:
             with step("Stopping its server"):
                 probe.stop()
+        ask_campus()
     except VerifyError as error:
         print(error, file=sys.stderr)
         return 1

@@ -8,12 +8,14 @@
 #   TT_BASE_IMAGE  what `base` starts from (default debian:bookworm-slim); used as it is when the engine has it,
 #                  pulled where a registry answers, otherwise its Debian release is made here with debootstrap
 #   TT_DATABASE    what grading keeps its rows in; the image of postgresql is made where it is that
+#   TT_TLS         where the certificate comes from (config/classroom.yml); the image of edge is made unless it is none
 #   TT_TRACK       whose notebooks the student and grader images hold (default discovery): build/course/TRACK
 set -euo pipefail
 
-# Made only when asked for: `plain`, which benchmarks/spawn.py compares with, and `postgresql`.
-ALL=(base build hub gate proxy student grader formgrader sandbox prometheus)
-EXTRA=(plain postgresql)
+# Made only when asked for: `plain`, which benchmarks/spawn.py compares with, `postgresql`, `edge`, and
+# `nginx`, which tests/test_tls.py puts in front.
+ALL=(base build hub gate proxy student grader formgrader sandbox prometheus backup)
+EXTRA=(plain postgresql edge nginx)
 BASE_IMAGE=${TT_BASE_IMAGE:-debian:bookworm-slim}
 TRACK=${TT_TRACK:-discovery}
 REGISTRY_SECONDS=20 # a registry behind a firewall that drops packets must not hold up a deploy for minutes
@@ -28,6 +30,7 @@ PREFIX=$1 VERSION=$2
 shift 2
 WANTED=("${@:-${ALL[@]}}")
 [ $# -gt 0 ] || [ "${TT_DATABASE:-}" != postgresql ] || WANTED+=(postgresql)
+[ $# -gt 0 ] || [ "${TT_TLS:-none}" = none ] || WANTED+=(edge)
 for name in "${WANTED[@]}"; do
     [[ " ${ALL[*]} ${EXTRA[*]} " == *" $name "* ]] || fail "no image is called '$name'. There are: ${ALL[*]}"
 done
@@ -211,6 +214,7 @@ for name in "${ALL[@]}" "${EXTRA[@]}"; do
     image=$PREFIX/$name:$VERSION
     folder=images/$name
     [ "$name" != plain ] || folder=benchmarks/plain
+    [ "$name" != nginx ] || folder=tests/nginx
     before=$(id_of "$image")
     start=$SECONDS
     BUILDX_BUILDER=default DOCKER_BUILDKIT=1 docker build --progress plain --file "$folder/Dockerfile" \

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -20,6 +21,7 @@ CHROMIUM = [
     "--disable-component-update",
     "--disable-sync",
 ]
+FINDINGS = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
 
 
 def _remove() -> None:
@@ -95,3 +97,26 @@ def page(browser: Browser) -> Iterator[Page]:
     opened = context.new_page()
     yield opened
     context.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Page], list[str]]:
+    """What the accessibility checker, of the version and digest in tests/axe, finds on a page."""
+    folder = tmp_path_factory.mktemp("axe")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(REPOSITORY / "tests" / "axe" / name, folder)
+    answer = subprocess.run(
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=folder, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 0, f"npm could not install axe-core, so nothing was checked: {answer.stderr}"
+    script = (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+    def faults(page: Page) -> list[str]:
+        page.evaluate(script)
+        return [
+            f"{found['help']}: {[node['html'][:200] for node in found['nodes'][:3]]}"
+            for found in page.evaluate(FINDINGS)
+        ]
+
+    return faults

@@ -29,14 +29,16 @@ class Kernel:
             assert answer.status_code == 201, f"{answer.status_code} {answer.text[:300]}"
             identifier = answer.json()["id"]
         self.identifier: str = identifier
-        self.socket = websocket.WebSocket()
+        # A door with TLS has its own root certificate.
+        trusted = student.session.verify
+        self.socket = websocket.WebSocket(sslopt={"ca_certs": trusted} if isinstance(trusted, str) else None)
 
     def _cookie(self) -> str:
         path = f"{self.student.classroom.base_path}user/{self.student.name}/"
         return self.student.session.cookies.get("_xsrf", path=path) or ""
 
     def __enter__(self) -> Kernel:
-        address = f"{self.api}/{self.identifier}/channels".replace("http://", "ws://", 1)
+        address = f"{self.api}/{self.identifier}/channels".replace("http", "ws", 1)
         jar = self.student.session.cookies
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar if self._sent(cookie.path))
         self.socket.connect(address, cookie=cookies, timeout=60)

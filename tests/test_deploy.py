@@ -43,7 +43,7 @@ def test_secrets_are_roots_alone_and_in_no_output(
     file = folder / "secrets.env"
     assert file.stat().st_mode & 0o777 == 0o600
     values = re.findall(r"=(.+)$", file.read_text(), re.MULTILINE)
-    assert len(values) == 12
+    assert len(values) == 14
     shown = make("config").stdout + make("status").stdout + second_deploy.stdout
     assert not [value for value in values if value in shown]
 

@@ -60,16 +60,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._close("not needed")
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        details = result.result
         self._close("FAILED")
-        message = details.get("msg", "")
-        self._display.display("", stderr=True)
-        for line in message if isinstance(message, list) else [message]:
-            self._display.display(str(line), color="red", stderr=True)
-        if not result.task.action.endswith(("fail", "assert")):
-            said = f"{details.get('stdout', '')}\n{details.get('stderr', '')}".strip().splitlines()
-            for line in said[-LAST_LINES:]:
-                self._display.display(f"    {line}", stderr=True)
+        # Of a loop only each turn says why it failed, and the whole that some did.
+        turns = [turn for turn in result.result.get("results", []) if turn.get("failed")]
+        with_output = not result.task.action.endswith(("fail", "assert"))
+        for details in turns or [result.result]:
+            self._explain(details, with_output)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self.v2_runner_on_failed(result)
@@ -82,6 +78,17 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._display.display(
                 f"\n{host}: ok={figures['ok']} changed={figures['changed']} failed={failed}"
             )
+
+    def _explain(self, details: dict[str, Any], with_output: bool) -> None:
+        """Why something failed, in its own words."""
+        message = details.get("msg", "")
+        self._display.display("", stderr=True)
+        for line in message if isinstance(message, list) else [message]:
+            self._display.display(str(line), color="red", stderr=True)
+        if with_output:
+            said = f"{details.get('stdout', '')}\n{details.get('stderr', '')}".strip().splitlines()
+            for line in said[-LAST_LINES:]:
+                self._display.display(f"    {line}", stderr=True)
 
     def _name(self) -> None:
         if self._here != self._role:

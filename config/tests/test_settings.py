@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -149,6 +150,11 @@ WRONG_VALUES = [
         "address, like 172.30.240.0/24.",
     ),
     (
+        "network:\n  trusted_proxies: [0.0.0.0/0]",
+        "2: network.trusted_proxies holds '0.0.0.0/0'. Write a list of IPv4 addresses or networks (/8 or "
+        "smaller), like [127.0.0.1] or [10.1.2.0/28].",
+    ),
+    (
         "classroom:\n  name: My Class",
         "2: classroom.name is 'My Class'. Use small letters, digits and single hyphens, "
         "beginning with a letter, at "
@@ -161,12 +167,37 @@ WRONG_VALUES = [
         "deep or more and "
         "outside the system's folders, like /srv/tinytorch (letters, digits and . _ - /).",
     ),
-    ("hub:\n  self_registration: yes", "2: hub.self_registration is 'yes'. Write true or false."),
+    (
+        "hub:\n  self_registration: true",
+        "2: hub.self_registration is true. Write closed (earlier releases' false), approval, or open "
+        "(earlier releases' true).",
+    ),
+    ("hub:\n  self_registration: opened", "2: hub.self_registration is 'opened'. Did you mean open?"),
     (
         "hub:\n  admin: classroom-probe",
         "2: hub.admin is 'classroom-probe'. Use small letters, digits and . _ @ -, beginning "
         "with a letter or digit, "
         "at most 64 characters, and not classroom-probe (which the classroom uses to test itself).",
+    ),
+    ("hub:\n  auth: saml", "2: hub.auth is 'saml'. Write accounts or oidc."),
+    (
+        "oidc:\n  issuer: http://sso.example.edu",
+        "2: oidc.issuer is 'http://sso.example.edu'. Write the address that the provider calls its issuer, "
+        "like https://sso.example.edu/realms/campus.",
+    ),
+    (
+        "oidc:\n  allowed_groups: staff",
+        "2: oidc.allowed_groups is 'staff'. Write a list of the groups' names, like [cs101-students].",
+    ),
+    (
+        "oidc:\n  allowed_domains: [Example.edu]",
+        "2: oidc.allowed_domains holds 'Example.edu'. Write a list of domains in small letters, like "
+        "[example.edu].",
+    ),
+    (
+        "oidc:\n  grader_groups:\n    - staff\n    -",
+        "4: oidc.grader_groups holds an empty entry. Write a list of the groups' names, like "
+        "[cs101-markers].",
     ),
     ("course:\n  track: discovry", "2: course.track is 'discovry'. Did you mean discovery?"),
     ("course:\n  track: x", "2: course.track is 'x'. Write discovery or immediate or core."),
@@ -238,15 +269,15 @@ UNKNOWN_KEYS = [
     ("course:\n  teacher: me", "2: there is no setting course.teacher. course has: track."),
     (
         "password: secret",
-        "1: there is no setting password. The file has: classroom, state, network, ceiling, "
-        "student, hub, course, "
-        "datasets, images, grading, monitoring.",
+        "1: there is no setting password. The file has: classroom, state, network, tls, ceiling, "
+        "student, hub, oidc, course, "
+        "datasets, images, grading, backup, monitoring.",
     ),
     (
         "8000: x",
-        "1: there is no setting 8000. The file has: classroom, state, network, ceiling, "
-        "student, hub, course, "
-        "datasets, images, grading, monitoring.",
+        "1: there is no setting 8000. The file has: classroom, state, network, tls, ceiling, "
+        "student, hub, oidc, course, "
+        "datasets, images, grading, backup, monitoring.",
     ),
 ]
 
@@ -268,6 +299,10 @@ CONTRADICTIONS = [
         "2: monitoring.port is 9090, which network.port has taken. Choose another for one of the two.",
     ),
     (
+        "hub:\n  auth: oidc\noidc:\n  issuer: https://sso.example.edu\n  secret_file: /root/secret",
+        "2: hub.auth is 'oidc', but oidc.client_id is missing. Add it, or set hub.auth: accounts.",
+    ),
+    (
         "ceiling:\n  memory: 1.5G",
         "2: ceiling.memory is '1.5G', which leaves 512M beside 1G for the classroom's own "
         "services, but one student's "
@@ -278,6 +313,43 @@ CONTRADICTIONS = [
         "4: ceiling.memory is '4G', which leaves 3G beside 1G for the classroom's own services, "
         "but one submission may "
         "use 4G (grading.sandbox_memory). Lower grading.sandbox_memory, or raise ceiling.memory to 5G.",
+    ),
+    (
+        "network:\n  trusted_proxies: [172.30.245.7]",
+        "2: network.trusted_proxies holds 172.30.245.7/32, which overlaps network.students_subnet, "
+        "172.30.244.0/22: a student's server would be believed. Name the web servers' own addresses.",
+    ),
+    (
+        "tls:\n  certificate: internal",
+        "2: tls.certificate is internal, but network.hostname is not set. Write the name that browsers use, "
+        "like classroom.campus.edu.",
+    ),
+    (
+        "network:\n  hostname: 10.0.0.7\ntls:\n  certificate: acme\n  acme_email: it@campus.edu",
+        "2: tls.certificate is acme, but network.hostname is 10.0.0.7, and ACME gives certificates for "
+        "names. Write a name, or set tls.certificate: internal.",
+    ),
+    (
+        "network:\n  hostname: a.edu\ntls:\n  certificate: acme",
+        "4: tls.certificate is acme, but tls.acme_email is not set. Write whom the ACME server's owners "
+        "should tell.",
+    ),
+    (
+        "network:\n  hostname: a.edu\ntls:\n  certificate: files\n  key_file: /etc/key",
+        "4: tls.certificate is files, but tls.certificate_file is not set. Write where the file is.",
+    ),
+    (
+        "tls:\n  key_file: /etc/key",
+        "2: tls.key_file is set, but tls.certificate is none, which does not read it. Set tls.certificate: "
+        "files, or take the line out.",
+    ),
+    (
+        "network:\n  hostname: a.edu\ntls:\n  certificate: internal\n  http_port: 443",
+        "5: tls.http_port is 443, which tls.https_port has taken. Choose another for one of the two.",
+    ),
+    (
+        "network:\n  hostname: a.edu\n  port: 9090\ntls:\n  certificate: internal\n  https_port: 9090",
+        "6: monitoring.port is 9090, which tls.https_port has taken. Choose another for one of the two.",
     ),
     (
         "ceiling:\n  cpus: 0.5",
@@ -407,6 +479,11 @@ ONE_OF_MANY = {
         ],
     ),
     "network.base_path": (["/", "/a/", "/a/b-c/"], ["", "a/", "/a", "//", "/a//b/", "/../", "/a b/"]),
+    "network.hostname": (
+        ["classroom.campus.edu", "localhost", "10.0.0.7", "a-1.b"],
+        ["https://a.edu", "a.edu:443", "A.edu", "a..b", "-a.edu", "10.0.0", "a.edu/x", "a b", "x" * 64],
+    ),
+    "tls.acme_email": (["it@campus.edu", "a.b+c@d"], ["it", "@a", "a@", "a b@c", "a@b\nc"]),
     "network.students_subnet": (
         ["10.0.0.0/16", "192.168.7.0/28", "100.64.0.0/22"],
         ["10.0.0.0", "10.0.0.0/8", "10.0.0.0/29", "169.254.0.0/16", "127.0.0.0/16", "fd00::/64", "x"],
@@ -416,12 +493,22 @@ ONE_OF_MANY = {
         ["debian", "Debian:12", "debian:", "a b:1", "-a:1", "debian:12 --privileged"],
     ),
     "hub.admin": (["admin", "a.b@campus.edu", "7of9"], ["Admin", "", "a b", "-a", "x" * 65]),
+    "oidc.issuer": (
+        ["https://accounts.google.com", "https://sso.example.edu:8443/realms/a/"],
+        ["http://sso.example.edu", "https://", "https://a b", "https://a/?b", "sso.example.edu"],
+    ),
+    "oidc.client_id": (["0oa-x.y:z", "https://classroom.example.edu"], ["", "a b", "é", "x" * 201]),
     "student.memory": (["256M", "1.5G", "1T"], ["255M", "2T", "1g", "1GB", "-1G", "1e3M", "G"]),
     "ceiling.memory": (["100%", "2G"], ["0%", "101%", "1023M", "%"]),
     "datasets.mirror": (
         ["https://files.campus.edu/ds/", "http://10.0.0.1:8080"],
         ["file:///etc", "https://", "https://a b"],
     ),
+    "backup.to": (
+        ["/mnt/backup"],
+        ["backup", "/mnt/../etc", "/mnt/a b", "/srv/tinytorch/backup", "/srv/tinytorch"],
+    ),
+    "backup.at": (["00:00", "23:59"], ["3:30", "24:00", "03:60", "03:30:00", "never"]),
     "monitoring.retention": (["15d", "1y", "24h"], ["0d", "15", "15m", "d"]),
 }
 
@@ -465,7 +552,9 @@ def environment(folder: Path, text: str = "") -> dict[str, str]:
 
 
 def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
-    values = environment(tmp_path, "hub:\n  self_registration: true\nstudent:\n  memory: 1.5G\n  cpus: 2\n")
+    values = environment(
+        tmp_path, "hub:\n  self_registration: approval\nstudent:\n  memory: 1.5G\n  cpus: 2\n"
+    )
     expected = {
         "TT_NAME": "tinytorch",
         "TT_STATE": "/srv/tinytorch",
@@ -479,7 +568,7 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
         "TT_CGROUP_STUDENTS": "/tinytorch/students",
         "TT_STUDENT_MEMORY": "1536M",
         "TT_STUDENT_CPUS": "2.0",
-        "TT_SELF_REGISTRATION": "true",
+        "TT_SELF_REGISTRATION": "approval",
         "TT_SUBMISSION_MAX_BYTES": "10485760",
         "TT_SANDBOX_MEMORY": "1G",
         "TT_SANDBOX_POOL": "1",
@@ -492,7 +581,7 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
 def test_everything_docker_compose_asks_for_is_derived_or_a_secret(tmp_path: Path) -> None:
     """A variable that nobody sets would be an empty text in a container."""
     asked = set(re.findall(r"\$\{(TT_[A-Z_]+)", (REPOSITORY / "docker-compose.yml").read_text()))
-    secrets = {name for name in asked if name.endswith(("_TOKEN", "_PASSWORD"))}
+    secrets = {name for name in asked if name.endswith(("_TOKEN", "_PASSWORD", "_SECRET"))}
     assert asked - secrets - set(environment(tmp_path)) == set()
 
 
@@ -668,7 +757,31 @@ def test_welcome_tells_address_admin_and_how_to_see_the_first_password(tmp_path:
     assert explaining.welcome(values) == (
         "TinyTorch Classroom is open at http://10.0.0.7:8000/class/\n"
         "The admin signs in as ada. The first password is shown once, by: make password\n"
+        "Keep the key of its backups away from this machine; it is shown by: make backup-key\n"
     )
+
+
+TLS = "network:\n  hostname: a.edu\n  base_path: /class/\ntls:\n  certificate: internal\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("network:\n  address: 10.0.0.7\n", "http://10.0.0.7:8000/"),
+        ("network:\n  hostname: a.edu\n", "http://a.edu:8000/"),
+        (TLS, "https://a.edu/class/"),
+        (TLS + "  https_port: 8443\n", "https://a.edu:8443/class/"),
+        ("network:\n  hostname: a.edu\n  trusted_proxies: [127.0.0.1]\n", "https://a.edu/"),
+    ],
+)
+def test_address_is_the_one_that_browsers_need(tmp_path: Path, text: str, address: str) -> None:
+    assert explaining.address(in_force(tmp_path, text)) == address
+
+
+def test_web_server_on_the_same_machine_is_known_by_the_address_that_containers_see(tmp_path: Path) -> None:
+    values = environment(tmp_path, "network:\n  trusted_proxies: [127.0.0.1, 10.1.2.0/28]\n")
+    assert values["TT_TRUSTED_PROXIES"] == "172.30.240.1/32 10.1.2.0/28"
+    assert IPv4Address(values["TT_EDGE_IP"]) in IPv4Network(values["TT_FRONT_SUBNET"])
 
 
 def test_reference_page_is_up_to_date() -> None:
@@ -676,3 +789,15 @@ def test_reference_page_is_up_to_date() -> None:
     assert page.read_text() == explaining.page(), (
         "run: .venv/bin/python -m config.settings schema-doc > docs/reference/settings.md"
     )
+
+
+def test_the_campus_is_told_to_the_hub_in_signs_that_an_environment_file_takes(tmp_path: Path) -> None:
+    text = (
+        "hub:\n  auth: oidc\noidc:\n  issuer: https://sso.example.edu\n  client_id: classroom\n"
+        "  secret_file: /root/secret\n  allowed_groups: ['Ada''s $HOME \"é\"']\n"
+    )
+    told = deriving.environment(in_force(tmp_path, text), MACHINE)["TT_OIDC"]
+    assert re.fullmatch("[A-Za-z0-9+/=]+", told)
+    assert "secret_file" not in json.loads(base64.b64decode(told))
+    assert json.loads(base64.b64decode(told))["allowed_groups"] == ['Ada\'s $HOME "é"']
+    assert deriving.environment(in_force(tmp_path, ""), MACHINE)["TT_OIDC"] == ""

@@ -42,13 +42,13 @@ def publish(folder: Path, course: Manifest) -> Calendar:
     target, text = folder / PUBLISHED, dumps(calendar)
     try:
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
-            _write(target, text)
+            write(target, text)
     except OSError as error:
         raise CalendarError(f"{target} cannot be written ({error.strerror}).") from error
     return calendar
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Whole or not at all: students read it at any moment."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

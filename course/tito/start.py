@@ -44,15 +44,20 @@ def start(where: Places, slug: str | None, fresh: bool) -> int:
         return 0
     module = places.module(course, slug)
     _refuse_closed(slug, calendar.module(slug))
-    places.read_official(where, slug)  # says so where it is missing
-    prepare(where)
-    if _copy(where.official_notebook(slug), where.notebook(slug), fresh):
-        remember_start(where, slug)
+    module_notebook(where, slug, fresh)
     _say_due(calendar.module(slug))
     missing = [need for need in module.requires if not (where.package / f"{need}.py").is_file()]
     if missing:
         say(f"It uses {', '.join(missing)}, which you have not exported yet: tito export {missing[0]}")
     return 0
+
+
+def module_notebook(where: Places, slug: str, fresh: bool = False) -> None:
+    """Get a module's notebook."""
+    places.read_official(where, slug)  # says so where it is missing
+    prepare(where)
+    if _copy(where.official_notebook(slug), where.notebook(slug), fresh):
+        remember_start(where, slug)
 
 
 def _refuse_closed(slug: str, entry: Entry) -> None:

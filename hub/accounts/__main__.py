@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not asked.store.is_file():
             return _sorry(f"There are no accounts in {asked.store}. Start the hub once; it makes them.")
-        found = Store(asked.store).set_password(username, passwords.hashed(password), one_time=True)
+        found = Store(asked.store).set_password(
+            username, passwords.hashed_one_time(password), one_time=True, by="make reset"
+        )
     except (OSError, sqlite3.Error) as error:
         return _sorry(f"{asked.store} cannot be changed ({error}). Is it yours, and is there room?")
     if not found:

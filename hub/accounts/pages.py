@@ -4,7 +4,6 @@
 None of them has a script, and their Content-Security-Policy allows none.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,13 @@ from typing import Any
 from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.handlers.login import LoginHandler
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
-from jupyterhub.utils import new_token, url_path_join
+from jupyterhub.utils import url_path_join
 from tornado.httputil import url_concat
 from tornado.web import HTTPError
 
-from hub.accounts import names, sign_in
+from hub.accounts import browsers, names, sign_in
 from hub.accounts.attempts import TooManyAttemptsError
-from hub.accounts.authenticator import PasswordDueError, signed_in
+from hub.accounts.authenticator import PasswordDueError, end_sessions, signed_in
 from hub.accounts.store import Account
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -30,7 +29,7 @@ WRONG = (
 )
 
 
-class _Page(BaseHandler):
+class Page(BaseHandler):
     """A page that needs nothing but its own style sheet."""
 
     @property
@@ -52,11 +51,16 @@ class _Page(BaseHandler):
         self.set_login_cookie(user)
         self.redirect(self.get_next_url(user))
 
+    def set_login_cookie(self, user: Any) -> None:
+        super().set_login_cookie(user)
+        if account := self.authenticator.store.find(user.name):
+            browsers.remember(self, account)
+
     def text(self, field: str) -> str:
         return str(self.get_body_argument(field, "", strip=False))
 
 
-class SignIn(_Page, LoginHandler):
+class SignIn(Page, LoginHandler):
     """JupyterHub's own way in, with a step between for those who must choose a password first."""
 
     async def post(self) -> None:
@@ -67,7 +71,7 @@ class SignIn(_Page, LoginHandler):
         try:
             await super().post()
         except PasswordDueError as due:
-            ticket = json.dumps([due.account.username, _fingerprint(due.account)])
+            ticket = json.dumps([due.account.username, due.account.fingerprint])
             self._set_cookie(
                 TICKET,
                 ticket,
@@ -85,7 +89,7 @@ class SignIn(_Page, LoginHandler):
         return super()._render(login_error=login_error, username=username, **more)
 
 
-class ChoosePassword(_Page):
+class ChoosePassword(Page):
     """For who holds a one-time password, and for anyone signed in who wants another."""
 
     async def get(self) -> None:
@@ -96,15 +100,17 @@ class ChoosePassword(_Page):
         authenticator = self.authenticator
         try:
             if not first:
-                given = account.username, self.text("current"), self.request.remote_ip
-                if not await authenticator.off_loop(sign_in.check, *given):
+                given = account.username, self.text("current"), authenticator.address_of(self.request)
+                browser = browsers.known(self, account)
+                if not await authenticator.off_loop(sign_in.check, *given, browser):
                     raise sign_in.EntryError("That is not your password of now. Type it again.")
             await authenticator.off_loop(sign_in.choose, account, self.text("password"), self.text("again"))
-        except (sign_in.EntryError, TooManyAttemptsError) as error:
+        except (sign_in.EntryError, sign_in.NoEntryError, TooManyAttemptsError) as error:
             self.set_status(400)
             await self._show(account, first, str(error))
             return
-        self._end_other_sessions(account.username)
+        if user := self.find_user(account.username):
+            end_sessions(self.db, user)
         self.clear_cookie(TICKET, path=_path(self))
         self.log.info("%s chose a password", account.username)
         await self.enter(account)
@@ -116,7 +122,9 @@ class ChoosePassword(_Page):
         if ticket:
             username, fingerprint = json.loads(ticket)
             account = store.find(username)
-            if account and account.one_time and _fingerprint(account) == fingerprint:
+            if account and account.left_at:
+                raise HTTPError(403, sign_in.LEFT)
+            if account and account.one_time and account.fingerprint == fingerprint:
                 return account, True
         if self.current_user and (account := store.find(self.current_user.name)):
             return account, False
@@ -129,44 +137,37 @@ class ChoosePassword(_Page):
         )
         self.finish(html)
 
-    def _end_other_sessions(self, username: str) -> None:
-        """Whoever was signed in with the old password is signed out; a running server keeps running."""
-        user = self.find_user(username)
-        if not user:
-            return
-        user.orm_user.cookie_id = new_token()
-        for token in list(user.orm_user.api_tokens):
-            if token.session_id:  # a browser's; the server's own has none
-                self.db.delete(token)
-        self.db.commit()
 
-
-class SignUp(_Page):
-    """Where the settings allow it, anyone makes an account of their own."""
+class SignUp(Page):
+    """Where the settings allow it, anyone makes an account of their own, or asks for one."""
 
     async def get(self) -> None:
         await self._show()
 
     async def post(self) -> None:
         self._check_open()
+        asks = self.authenticator.self_registration == "approval"
         try:
             # A user whom an admin made has a home, but no password yet.
             if self.find_user(names.normalise(self.text("username"))):
                 raise sign_in.EntryError(sign_in.TAKEN)
             account = await self.authenticator.off_loop(
-                sign_in.sign_up,
+                sign_in.ask_in if asks else sign_in.sign_up,
                 self.text("username"),
                 self.text("name"),
                 self.text("password"),
                 self.text("again"),
-                self.request.remote_ip,
+                self.authenticator.address_of(self.request),
             )
         except (sign_in.EntryError, TooManyAttemptsError) as error:
             self.set_status(400)
             await self._show(str(error))
             return
-        self.log.info("%s signed up", account.username)
-        await self.enter(account)
+        self.log.info("%s %s", account.username, "asked for an account" if asks else "signed up")
+        if asks:
+            self.finish(await self.render_template("asked.html", account=account))
+        else:
+            await self.enter(account)
 
     async def _show(self, fault: str = "") -> None:
         self._check_open()
@@ -177,7 +178,7 @@ class SignUp(_Page):
         self.finish(html)
 
     def _check_open(self) -> None:
-        if not self.authenticator.self_registration:
+        if self.authenticator.self_registration == "closed":
             raise HTTPError(403, "Accounts are made by your instructor here. Ask for yours.")
 
 
@@ -193,8 +194,3 @@ def handlers() -> list[Any]:
 
 def _path(handler: BaseHandler) -> str:
     return str(url_path_join(handler.hub.base_url, "choose-password"))
-
-
-def _fingerprint(account: Account) -> str:
-    """Ties a ticket to one one-time password: once that is replaced, the ticket opens nothing."""
-    return hashlib.sha256(account.password.encode()).hexdigest()[:32]

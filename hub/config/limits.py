@@ -1,4 +1,4 @@
-"""How much: of the machine for one student, and of students starting at one time."""
+"""How much: of the machine for one student, and of servers starting at one time."""
 
 from traitlets.config import Config
 
@@ -9,10 +9,10 @@ def configure(c: Config, settings: Settings) -> None:
     c.ClassroomSpawner.mem_limit = settings.student_memory
     c.ClassroomSpawner.cpu_limit = settings.student_cpus
 
-    # A start costs a second of CPU. With no limit a whole class becomes ready together at the very end; with
-    # one, the first are in at once, and the rest see a page that asks again by itself.
-    c.JupyterHub.concurrent_spawn_limit = settings.concurrent_spawns
-    c.JupyterHub.spawn_throttle_retry_range = (5, 15)
+    # Everybody may ask at any time, and gets a place in the spawner's own line (hub/line.py). JupyterHub's
+    # limit would turn them away instead, and then serve whoever happens to ask again first.
+    c.JupyterHub.concurrent_spawn_limit = 0
+    c.ClassroomSpawner.starts_at_once = settings.concurrent_spawns
     # 80 at once on a busy machine took 183 s, and all of them came up.
     c.ClassroomSpawner.start_timeout = 240
     c.ClassroomSpawner.http_timeout = 120

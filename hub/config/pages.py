@@ -4,6 +4,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 
+from hub import announcement
 from hub.config.settings import Settings
 
 HUB = Path(__file__).parent.parent
@@ -11,5 +12,10 @@ HUB = Path(__file__).parent.parent
 
 def configure(c: Config, settings: Settings) -> None:
     c.JupyterHub.template_paths = [str(HUB / "templates")]
-    c.JupyterHub.template_vars = {"title": settings.title, "self_registration": settings.self_registration}
+    c.JupyterHub.template_vars = {
+        "title": settings.title,
+        "self_registration": settings.self_registration,
+        "passwords": settings.oidc is None,  # whether everybody has one here
+        "announced": announcement.text,  # called for each page
+    }
     c.JupyterHub.logo_file = str(HUB / "static" / "flame.svg")

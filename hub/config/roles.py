@@ -4,13 +4,18 @@ from typing import Any
 
 from traitlets.config import Config
 
+from hub.accounts import names
 from hub.config.settings import Settings
+from hub.people.pages import SCOPE as PEOPLE
 
 GRADING = "access:services!service=grading"
 FORMGRADER = "access:services!service=formgrader"
 
 
 def configure(c: Config, settings: Settings) -> None:
+    c.JupyterHub.custom_scopes = {
+        PEOPLE: {"description": "See who is in the class, let people in, and help them sign in."}
+    }
     roles: list[dict[str, Any]] = [
         {"name": "user", "scopes": ["self", GRADING]},
         # What a student's server holds, and so what `tito` in it can do: hand in as its owner, no more.
@@ -24,6 +29,26 @@ def configure(c: Config, settings: Settings) -> None:
             "groups": ["role-instructor", "role-grader"],
             "scopes": [FORMGRADER],
         },
+        {
+            "name": "people",
+            "users": [names.normalise(settings.admin)],
+            "groups": ["role-instructor", "role-admin"],
+            "scopes": [PEOPLE],
+        },
+        # A roster's admin runs the class, and is an instructor, too: users, groups, stopping servers. Opening
+        # others' servers, tokens of others and the hub itself stay with the first admin.
+        {
+            "name": "administering",
+            "groups": ["role-admin"],
+            "scopes": [
+                "admin-ui",
+                "admin:users",
+                "admin:groups",
+                "admin:servers",
+                "list:users",
+                "list:groups",
+            ],
+        },
         {"name": "formgrader", "services": ["formgrader"], "scopes": [GRADING]},
         {"name": "metrics", "services": ["prometheus"], "scopes": ["read:metrics"]},
         {"name": "routes", "services": ["routes"], "scopes": ["proxy"]},
@@ -33,6 +58,12 @@ def configure(c: Config, settings: Settings) -> None:
             "name": "roster",
             "services": ["roster"],
             "scopes": ["admin:users", "admin:groups", "list:groups", GRADING],
+        },
+        # It starts servers ahead of a class, and can neither stop one nor look into it.
+        {
+            "name": "warm",
+            "services": ["warm"],
+            "scopes": ["list:users", "read:users:groups", "read:servers", "start:servers"],
         },
     ]
     if settings.idle_timeout:

@@ -29,6 +29,7 @@ def configure(c: Config, settings: Settings) -> None:
         {"name": "prometheus", "api_token": settings.metrics_token, "display": False},
         {"name": "routes", "api_token": settings.routes_token, "display": False},
         {"name": "roster", "api_token": settings.roster_token, "display": False},
+        {"name": "warm", "api_token": settings.warm_token, "display": False},
     ]
     if settings.idle_timeout:
         services.append({"name": "idle-culler", "command": _culler(settings.idle_timeout), "display": False})

@@ -1,10 +1,14 @@
 """What the hub is told by its environment. A value that cannot be meant ends the start with one sentence."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
+
+from hub.signin import choices
+from hub.signin.choices import Choices
 
 T = TypeVar("T")
 
@@ -23,13 +27,15 @@ class Settings:
     students_network: str
     hub_ip: str  # the hub's address on the students' network
     api_ip: str  # the grading API's
+    students_range: str  # the addresses that students' servers are given
     student_image: str
     student_memory: str
     student_cpus: float
     concurrent_spawns: int
     idle_timeout: int  # 0: never
     admin: str
-    self_registration: bool
+    oidc: Choices | None  # how the campus signs people in; None: accounts of our own
+    self_registration: str  # closed, approval or open
     track: str
     datasets: str
     grading_token: str
@@ -37,6 +43,7 @@ class Settings:
     metrics_token: str
     routes_token: str
     roster_token: str
+    warm_token: str
     admin_password: str
     probe_password: str
 
@@ -52,8 +59,14 @@ class Settings:
                 return convert(text)
             except ValueError:
                 # The value of a variable whose name speaks of a secret is not shown.
-                shown = "not usable" if re.search("TOKEN|PASSWORD", variable) else repr(text)
+                shown = "not usable" if re.search("TOKEN|PASSWORD|SECRET|OIDC", variable) else repr(text)
                 raise SettingsError(f"{variable} is {shown}. Give it {hint}.") from None
+
+        def campus() -> Choices | None:
+            if read("TT_AUTH", _way, "accounts or oidc") == "accounts":
+                return None
+            secret = read("TT_OIDC_SECRET", str, "the client secret, by oidc.secret_file")
+            return read("TT_OIDC", lambda text: choices.read(text, secret), "config/classroom.yml's oidc")
 
         def secret(variable: str) -> str:
             return read(variable, _long, "a random secret of at least 16 characters")
@@ -65,13 +78,15 @@ class Settings:
             students_network=read("TT_STUDENTS_NETWORK", str, "the name of the students' network"),
             hub_ip=read("TT_HUB_IP", str, "the hub's address on the students' network"),
             api_ip=read("TT_API_IP", str, "the grading API's address on the students' network"),
+            students_range=read("TT_STUDENTS_RANGE", _network, "the network of students' servers"),
             student_image=read("TT_STUDENT_IMAGE", str, "the image of students' servers"),
             student_memory=read("TT_STUDENT_MEMORY", str, "an amount such as 1G"),
             student_cpus=read("TT_STUDENT_CPUS", float, "a number of CPUs such as 1.0"),
             concurrent_spawns=read("TT_CONCURRENT_SPAWNS", int, "a number of servers such as 10"),
             idle_timeout=read("TT_IDLE_TIMEOUT", int, "seconds such as 3600, or 0 for never"),
             admin=read("TT_ADMIN", str, "the admin's username"),
-            self_registration=read("TT_SELF_REGISTRATION", _flag, "true or false"),
+            oidc=campus(),
+            self_registration=read("TT_SELF_REGISTRATION", _registration, "closed, approval or open"),
             track=read("TT_TRACK", str, "the name of the course's track"),
             datasets=read("TT_DATASETS", str, "where data sets are inside a student's container"),
             grading_token=secret("TT_GRADING_TOKEN"),
@@ -79,6 +94,7 @@ class Settings:
             metrics_token=secret("TT_METRICS_TOKEN"),
             routes_token=secret("TT_ROUTES_TOKEN"),
             roster_token=secret("TT_ROSTER_TOKEN"),
+            warm_token=secret("TT_WARM_TOKEN"),
             admin_password=read("TT_ADMIN_PASSWORD", str, "the admin's first password"),
             probe_password=read("TT_PROBE_PASSWORD", str, "the password of the deploy's probe user"),
         )
@@ -89,17 +105,26 @@ class Settings:
         return f"http://{self.api_ip}:8300{self.base_path}services/grading/"
 
 
-def _flag(text: str) -> bool:
-    values = {"true": True, "false": False}
-    if text.lower() not in values:
+def _way(text: str) -> str:
+    if text not in ("accounts", "oidc"):
         raise ValueError(text)
-    return values[text.lower()]
+    return text
+
+
+def _registration(text: str) -> str:
+    if text not in ("closed", "approval", "open"):
+        raise ValueError(text)
+    return text
 
 
 def _path(text: str) -> str:
     if not text.startswith("/") or not text.endswith("/"):
         raise ValueError(text)
     return text
+
+
+def _network(text: str) -> str:
+    return str(ipaddress.IPv4Network(text))
 
 
 def _long(text: str) -> str:

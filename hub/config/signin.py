@@ -1,19 +1,33 @@
-"""Who signs in: accounts of our own."""
+"""Who signs in: accounts of our own, or whom the campus's provider names."""
 
 from traitlets.config import Config
 
 from hub.accounts import names
 from hub.accounts.authenticator import Accounts
 from hub.config.settings import Settings
+from hub.people import pages as people
 
 
 def configure(c: Config, settings: Settings) -> None:
-    c.JupyterHub.authenticator_class = Accounts
-    c.Accounts.self_registration = settings.self_registration
     admin = names.normalise(settings.admin)
+    c.Accounts.self_registration = settings.self_registration
+    c.Accounts.students_range = settings.students_range
     c.Accounts.admin_users = {admin}
     c.Accounts.first_passwords = {
         admin: settings.admin_password,
         names.PROBE: settings.probe_password,
     }
+    c.Accounts.more_pages = people.handlers(
+        f"http://api:8300{settings.base_path}services/grading/api", settings.roster_token
+    )
     c.Accounts.auth_refresh_age = 300  # so long may a browser go on after its account was reset
+    if settings.oidc is None:
+        c.JupyterHub.authenticator_class = Accounts
+        return
+
+    from hub.signin.authenticator import CampusSignIn  # 0.1 s, which a hub with accounts does not need
+
+    c.JupyterHub.authenticator_class = CampusSignIn
+    c.CampusSignIn.choices = settings.oidc
+    # Groups are asked for at each sign-in, and whom the campus shuts out is out here within a day.
+    c.JupyterHub.cookie_max_age_days = 1

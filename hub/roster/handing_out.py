@@ -5,10 +5,9 @@ import io
 import os
 from pathlib import Path
 
-from hub.roster.reading import Person
+from hub.roster.reading import FORMULA, Person
 
 HEADER = ("name", "username", "section", "one-time password")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write(path: Path, given: list[tuple[Person, str]]) -> None:

@@ -1,11 +1,13 @@
 """The few things that a roster asks of the hub, over its REST API."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import requests
 
+STOP_SECONDS = 60  # a server that is starting or stopping has to end before its user can go
 AT_ONCE = 100  # names in one request: a big class must not hold the hub's loop for seconds
 
 
@@ -44,6 +46,10 @@ class Hub:
         for some in _portions(usernames):
             self._call("DELETE", f"/groups/{quote(group, safe='')}/users", {"users": some})
 
+    def remove_user(self, username: str) -> None:
+        """End somebody's sessions, tokens and server, and their membership of groups; the home stays."""
+        self._call("DELETE", f"/users/{quote(username, safe='')}", patience=STOP_SECONDS)
+
     def _pages(self, path: str) -> Iterator[dict[str, Any]]:
         offset: int | None = 0
         while offset is not None:
@@ -52,12 +58,20 @@ class Hub:
             following = page["_pagination"]["next"]
             offset = following["offset"] if following else None
 
-    def _call(self, method: str, path: str, body: Any = None) -> Any:
+    def _call(self, method: str, path: str, body: Any = None, patience: float = 0) -> Any:
+        """Ask the hub; where somebody's server is just stopping, again and again for so many seconds."""
         accept = {"Accept": "application/jupyterhub-pagination+json"}
+        until = time.monotonic() + patience
         try:
-            answer = self._session.request(method, self.url + path, json=body, headers=accept, timeout=120)
-            if answer.ok:
-                return answer.json() if answer.content else None
+            while True:
+                answer = self._session.request(
+                    method, self.url + path, json=body, headers=accept, timeout=120
+                )
+                if answer.ok:
+                    return answer.json() if answer.content else None
+                if answer.status_code != 400 or time.monotonic() > until:
+                    break
+                time.sleep(1)
             reason = f"status {answer.status_code}: {_reason(answer)}"
         except (requests.RequestException, ValueError) as error:
             reason = str(error)

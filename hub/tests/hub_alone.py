@@ -5,6 +5,9 @@ from pathlib import Path
 
 from jupyterhub.proxy import Proxy
 
+from hub import announcement
+from hub.people import pages as people
+
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it here
 load_subconfig(str(Path(__file__).parent.parent / "jupyterhub_config.py"))  # type: ignore[name-defined]  # noqa: F821
 
@@ -29,6 +32,10 @@ port = os.environ["TT_TEST_PORT"]
 c.JupyterHub.proxy_class = NoProxy
 c.JupyterHub.db_url = f"sqlite:///{state}/jupyterhub.sqlite"
 c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{port}"
-c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] == "roster"]
-c.JupyterHub.load_roles = [role for role in c.JupyterHub.load_roles if role["name"] == "roster"]
+# The others name services that do not run here.
+kept = ("roster", "warm", "people", "administering")
+c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] in kept]
+c.JupyterHub.load_roles = [role for role in c.JupyterHub.load_roles if role["name"] in kept]
+announcement.FILE = state / "announcement.json"
+c.Accounts.more_pages = people.handlers("http://127.0.0.1:9/grading/is/away", os.environ["TT_ROSTER_TOKEN"])
 c.Accounts.path = str(state / "accounts.sqlite")

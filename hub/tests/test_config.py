@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from traitlets.config import Config
 
-from hub.config import roles, services, survival
+from hub.config import roles, services, signin, survival
 from hub.config.settings import Settings, SettingsError
+from hub.signin.authenticator import CampusSignIn
+from hub.signin.tests.test_claims import chosen
 from hub.tests.environment import environment
 
 
@@ -51,12 +55,17 @@ def test_never_culling_runs_no_culler() -> None:
     [
         ("TT_TITLE", "", "TT_TITLE is not set. Give it what the pages are headed with."),
         ("TT_STUDENT_CPUS", "many", "TT_STUDENT_CPUS is 'many'. Give it a number of CPUs such as 1.0."),
-        ("TT_SELF_REGISTRATION", "perhaps", "TT_SELF_REGISTRATION is 'perhaps'. Give it true or false."),
+        (
+            "TT_SELF_REGISTRATION",
+            "perhaps",
+            "TT_SELF_REGISTRATION is 'perhaps'. Give it closed, approval or open.",
+        ),
         (
             "TT_BASE_PATH",
             "course",
             "TT_BASE_PATH is 'course'. Give it where the classroom lives, such as / or /course/.",
         ),
+        ("TT_AUTH", "saml", "TT_AUTH is 'saml'. Give it accounts or oidc."),
         (
             "TT_ROSTER_TOKEN",
             "hunter2",
@@ -69,3 +78,20 @@ def test_a_wrong_variable_is_named_with_its_mend(variable: str, value: str, sent
         Settings.from_environment(environment(**{variable: value}))
     assert str(caught.value) == sentence
     assert "hunter2" not in str(caught.value)
+
+
+def test_what_the_campus_is_asked_by_is_named_when_it_cannot_be_meant() -> None:
+    with pytest.raises(SettingsError, match=r"TT_OIDC_SECRET is not set\."):
+        Settings.from_environment(environment(TT_AUTH="oidc", TT_OIDC="e30="))
+    for oidc, secret in (("e30=", "aHVudGVyMg=="), ("[", "aHVudGVyMg=="), ("e30=", "?")):
+        with pytest.raises(SettingsError, match="TT_OIDC is not usable") as caught:
+            Settings.from_environment(environment(TT_AUTH="oidc", TT_OIDC=oidc, TT_OIDC_SECRET=secret))
+        assert "hunter2" not in str(caught.value)
+        assert "aHVudGVyMg" not in str(caught.value)
+
+
+def test_the_campus_is_asked_again_after_a_day() -> None:
+    c = Config()
+    signin.configure(c, replace(Settings.from_environment(environment()), oidc=chosen()))
+    assert c.JupyterHub.authenticator_class is CampusSignIn
+    assert c.JupyterHub.cookie_max_age_days == 1

@@ -1,12 +1,7 @@
 """The pages and the roster against a real JupyterHub, under a base path."""
 
-import os
 import re
 import secrets
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +11,8 @@ import requests
 from hub.accounts import passwords
 from hub.accounts.store import Account, Store
 from hub.roster import __main__ as roster
+from hub.tests.alone import GOOD, choose, fault, running, sign_in, token
 from hub.tests.environment import environment
-
-ROOT = Path(__file__).parents[2]
-GOOD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
@@ -29,30 +22,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hub(state: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = {
-        **os.environ,
-        **environment(),
-        "TT_TEST_STATE": str(state),
-        "TT_TEST_PORT": str(port),
-        "PYTHONPATH": str(ROOT),
-    }
-    url = f"http://127.0.0.1:{port}/course/hub/"
-    with (state / "log").open("w") as log:
-        command = [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "hub/tests/hub_alone.py")]
-        process = subprocess.Popen(command, cwd=state, env=env, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + 60
-        while not _answers(url):
-            assert process.poll() is None, (state / "log").read_text()
-            assert time.monotonic() < deadline, (state / "log").read_text()
-            time.sleep(0.1)
+    with running(state) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture
@@ -62,39 +33,6 @@ def mia(hub: str, state: Path) -> str:
     account = Account(username, "Mia", password=passwords.hashed(GOOD), one_time=False)
     Store(state / "accounts.sqlite").add(account)
     return username
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url + "health", timeout=5).ok
-    except requests.RequestException:
-        return False
-
-
-def token(page: requests.Response) -> str:
-    found = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
-    assert found, page.text
-    return found[1]
-
-
-def fault(page: requests.Response) -> str:
-    found = re.search(r'role="alert">(.*?)</p>', page.text, re.DOTALL)
-    return found[1] if found else ""
-
-
-def sign_in(hub: str, username: str, password: str) -> tuple[requests.Session, requests.Response]:
-    browser = requests.Session()
-    page = browser.get(hub + "login")
-    form = {"username": username, "password": password, "_xsrf": token(page)}
-    return browser, browser.post(hub + "login?next=%2Fcourse%2Fhub%2Fhome", data=form)
-
-
-def choose(
-    browser: requests.Session, page: requests.Response, password: str, **more: str
-) -> requests.Response:
-    return browser.post(
-        page.url, data={"password": password, "again": password, "_xsrf": token(page), **more}
-    )
 
 
 def test_the_pages_need_no_script_and_allow_none(hub: str) -> None:
@@ -109,6 +47,34 @@ def test_the_pages_need_no_script_and_allow_none(hub: str) -> None:
         assert "Deep Learning from Scratch" in page.text
     assert requests.get(hub + "classroom/classroom.css").ok
     assert not requests.get(hub + "classroom/%2e%2e/spawner.py").ok
+
+
+def test_what_is_announced_is_on_every_page_as_text(hub: str, state: Path, mia: str) -> None:
+    browser, _ = sign_in(hub, mia, GOOD)
+    file = state / "announcement.json"
+
+    def said() -> list[str]:
+        pages = [requests.get(hub + "login"), requests.get(hub + "nowhere"), browser.get(hub + "home")]
+        assert not any("<script>alert" in page.text for page in pages)
+        banner = re.compile(r'role="status">.*?<p dir="auto">(.*?)</p>', re.DOTALL)
+        shown = [banner.search(page.text) for page in pages]
+        return [found[1] if found else "" for found in shown]
+
+    assert said() == [""] * 3
+    file.write_text('{"text": "<script>alert(1)</script>", "since": "", "until": null}')
+    assert said() == ["&lt;script&gt;alert(1)&lt;/script&gt;"] * 3
+    file.write_text('{"text": "Break", "since": "", "until": "2999-01-01T00:00:00+00:00"}')
+    assert said() == ["Break"] * 3
+    for nothing in (
+        '{"text": "Over", "since": "", "until": "2026-01-01T00:00:00+00:00"}',
+        '{"text": "No zone", "since": "", "until": "2999-01-01T00:00:00"}',
+        "damaged",
+    ):
+        file.write_text(nothing)
+        assert said() == [""] * 3
+    file.write_text('{"text": "' + "x" * 10_000 + '", "since": "", "until": null}')
+    assert said() == ["x" * 500] * 3
+    file.unlink()
 
 
 def test_the_admin_chooses_a_password_before_anything_else(hub: str) -> None:
@@ -172,6 +138,35 @@ def test_the_ninth_guess_waits(hub: str) -> None:
     _, page = sign_in(hub, "guessed", "wrong password")
     assert page.status_code == 429
     assert "Wait 10 minutes" in fault(page)
+
+
+def guesses(hub: str, account: str, sender: str) -> list[str]:
+    """What nine wrong passwords are told that come from one address and claim another one each time."""
+    told = []
+    for guess in range(9):
+        browser = requests.Session()
+        browser.mount("http://", From(sender))
+        browser.headers["X-Forwarded-For"] = f"192.0.2.{guess}"
+        form = {"username": account, "password": "wrong password", "_xsrf": token(browser.get(hub + "login"))}
+        told.append(fault(browser.post(hub + "login", data=form)))
+    return told
+
+
+class From(requests.adapters.HTTPAdapter):
+    """Sends from one of this machine's addresses."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args: object, **more: object) -> None:
+        super().init_poolmanager(*args, source_address=(self.address, 0), **more)
+
+
+def test_a_students_server_cannot_pretend_to_be_many_machines(hub: str) -> None:
+    assert "Wait 10 minutes" in guesses(hub, "guessed-past-the-proxy", "127.8.0.5")[8]
+    # Whereas what the proxy tells of browsers is believed: each of these is another one's first.
+    assert "do not belong together" in guesses(hub, "guessed-through-the-proxy", "127.0.0.1")[8]
 
 
 def test_signing_up_opens_the_classroom(hub: str) -> None:

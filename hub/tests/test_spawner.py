@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 
-from hub import spawner
+from hub import spawner, starting
 from hub.spawner import ClassroomSpawner
 
 
@@ -55,6 +55,17 @@ def test_a_server_that_dies_at_its_start_is_not_waited_for(monkeypatch: pytest.M
         asyncio.run(Dead({"ExitCode": 3})._wait_until_it_listens("127.0.0.1", 9))
 
 
+@pytest.mark.parametrize(
+    ("running", "calls"), [(True, ["inspect_container", "stop"]), (False, ["inspect_container"])]
+)
+def test_a_server_that_a_killed_hub_forgot_is_ended_before_a_new_one_starts(
+    running: bool, calls: list[str]
+) -> None:
+    forgotten = Dead({"Running": running})
+    asyncio.run(forgotten._end_what_is_left())
+    assert forgotten.calls == calls
+
+
 def test_before_the_gate_has_said_the_uid_nobody_elses_container_is_asked_for() -> None:
     unstarted = Dead({})
     unstarted.object_name = ""
@@ -66,3 +77,24 @@ def test_a_start_without_the_gate_tells_the_student_to_wait() -> None:
     with pytest.raises(spawner.StartError) as caught:
         asyncio.run(BehindAGateThatIsAway({}).start())
     assert "Try again in a minute" in caught.value.jupyterhub_message
+
+
+def test_who_waits_is_told_what_happens_and_that_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr(starting, "LONG", 0.01)
+    unstarted = Dead({})
+    unstarted.object_id = ""
+
+    async def waited() -> list[dict[str, object]]:
+        said = []
+        async for event in unstarted.progress():
+            said.append(event)
+            unstarted.object_id = "0" * 64
+            if len(said) == 3:
+                break
+        return said
+
+    made, loading, long = asyncio.run(waited())
+    assert "being made" in str(made["message"])
+    assert "JupyterLab is loading" in str(loading["message"])
+    assert "leave this page open" in str(long["message"])

@@ -4,11 +4,19 @@
 //   TT_BASE_PATH           where the hub lives (default /)
 //   TT_HUB_URL             the hub behind this proxy (default http://hub:8081)
 //   TT_ROUTES_TOKEN        may call POST hub/api/proxy, and nothing else
-//   CONFIGPROXY_AUTH_TOKEN read by CHP itself: guards its API (8001)
+//   CONFIGPROXY_AUTH_TOKEN guards CHP's API (8001)
+//   TT_EDGE_IP, TT_TRUSTED_PROXIES
+//                          servers in front whose word on a browser's address and https is believed, with spaces between
+
+import { ConfigurableProxy } from "configurable-http-proxy";
+import { defaultLogger } from "configurable-http-proxy/lib/log.js";
+
+import { believing } from "./believe.mjs";
 
 const base = process.env.TT_BASE_PATH || "/";
 const hub = process.env.TT_HUB_URL || "http://hub:8081";
 const token = process.env.TT_ROUTES_TOKEN;
+const inFront = `${process.env.TT_EDGE_IP ?? ""} ${process.env.TT_TRUSTED_PROXIES ?? ""}`;
 
 for (const name of ["CONFIGPROXY_AUTH_TOKEN", "TT_ROUTES_TOKEN"]) {
   if (!process.env[name]) {
@@ -17,21 +25,42 @@ for (const name of ["CONFIGPROXY_AUTH_TOKEN", "TT_ROUTES_TOKEN"]) {
   }
 }
 
-process.argv.push(
-  "--ip=0.0.0.0",
-  "--port=8000",
-  "--api-ip=0.0.0.0",
-  "--api-port=8001",
-  "--metrics-ip=0.0.0.0",
-  "--metrics-port=8002",
-  `--default-target=${hub}`, // so that sign-in works before the hub has sent a route
-  "--error-path=/opt/proxy/errors", // of our own: the hub's error page is gone when the hub is
-  "--log-level=warn", // a line for each route added and removed is no news
-);
+const log = defaultLogger({ level: "warn" }); // a line for each route added and removed is no news
+const proxy = new ConfigurableProxy({
+  log,
+  authToken: process.env.CONFIGPROXY_AUTH_TOKEN,
+  defaultTarget: hub, // so that sign-in works before the hub has sent a route
+  errorPath: "/opt/proxy/errors", // of our own: the hub's error page is gone when the hub is
+  enableMetrics: true,
+});
 
-// In this very process, so that the container's signals reach it directly. As PID 1 node would ignore SIGTERM.
+// For answers that do not say otherwise: the hub's and the marks' pages say more.
+const HEADERS = {
+  "Content-Security-Policy": "frame-ancestors 'self'",
+  "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+  "Referrer-Policy": "same-origin",
+  "X-Content-Type-Options": "nosniff",
+};
+const believe = believing(inFront.split(" ").filter(Boolean));
+proxy.proxyServer.prependListener("upgrade", believe);
+proxy.proxyServer.prependListener("request", (request, response) => {
+  believe(request);
+  for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+});
+// Not every part marks every cookie by itself, and whether it came by https is known here.
+proxy.proxy.on("proxyRes", (answer, request) => {
+  const cookies = answer.headers["set-cookie"];
+  if (cookies && request.headers["x-forwarded-proto"] === "https") {
+    answer.headers["set-cookie"] = cookies.map((each) => (/;\s*secure\b/i.test(each) ? each : `${each}; Secure`));
+  }
+});
+proxy.proxyServer.requestTimeout = 3_600_000; // node's five minutes would cut off a large upload over a slow line
+
+proxy.proxyServer.listen(8000, "0.0.0.0");
+proxy.apiServer.listen(8001, "0.0.0.0");
+proxy.metricsServer.listen(8002, "0.0.0.0");
 process.on("SIGTERM", () => process.exit(0));
-await import("./node_modules/configurable-http-proxy/bin/configurable-http-proxy");
+process.on("uncaughtException", (error) => log.error(`Uncaught: ${error.stack ?? error}`)); // one request's, not everybody's
 console.log(`proxy: open on port 8000, in front of ${hub}${base}`);
 
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));

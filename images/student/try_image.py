@@ -175,6 +175,9 @@ def main() -> None:
         assert status == 200, f"the lab's page: {status}"
         assert "jupyter-config-data" in page, "the lab's page is not JupyterLab's"
         assert "@jupyter/nbgrader" in page, "nbgrader's panels are not in the lab"
+        assert "tinytorch-announcement" in page, "announcements are not in the lab"
+        assert ask("GET", "lab/extensions/tinytorch-announcement/static/announcement.js")[0] == 200
+        assert json.loads(ask("GET", "announcement")[1]) == {"since": "", "text": ""}
         assert ask("GET", "lab", token=f"not {TOKEN}-")[0] in {302, 403}, "a wrong token was let in"
         assert ask("GET", "api/contents/course/README.md")[0] == 200, "no ~/course on the first start"
 

@@ -34,8 +34,43 @@ def test_a_guesser_does_not_lock_out_the_owner_elsewhere(store: Store) -> None:
 def test_many_machines_together_cannot_guess_on(store: Store) -> None:
     for machine in range(15):
         guess(store, 4, address=f"10.0.1.{machine}")
+    for password in ("wrong", "tensors are fun"):
+        with pytest.raises(TooManyAttemptsError):
+            sign_in.check(store, "mia", password, "10.0.1.99")
+
+
+def test_guesses_of_many_machines_do_not_lock_the_owner_out_of_a_known_browser(store: Store) -> None:
+    for machine in range(15):
+        guess(store, 4, address=f"10.0.1.{machine}")
+    assert sign_in.check(store, "mia", "tensors are fun", "10.0.1.99", "browser 1234")
+
+
+def test_guesses_of_many_machines_do_not_keep_anybody_from_a_first_sign_in(store: Store) -> None:
+    store.set_password("mia", passwords.hashed("k7mq-2xvr-9pht"), one_time=True)
+    for machine in range(15):
+        guess(store, 4, address=f"10.0.1.{machine}")
     with pytest.raises(TooManyAttemptsError):
-        guess(store, 1, address="10.0.1.99")
+        sign_in.check(store, "mia", "wrong", "10.0.1.99")
+    assert sign_in.check(store, "mia", "k7mq-2xvr-9pht", "10.0.1.99")
+
+
+def test_known_browser_has_no_more_guesses_than_anybody(store: Store) -> None:
+    for _ in range(8):
+        assert sign_in.check(store, "mia", "wrong", "10.0.0.1", "browser 1234") is None
+    with pytest.raises(TooManyAttemptsError):
+        sign_in.check(store, "mia", "tensors are fun", "10.0.0.1", "browser 1234")
+    assert sign_in.check(store, "mia", "tensors are fun", "10.0.0.1")
+
+
+def test_everybody_who_has_to_wait_is_named_with_the_moment(store: Store) -> None:
+    guess(store, 8)
+    for machine in range(13):
+        guess(store, 4, address=f"10.0.1.{machine}")
+    guess(store, 7, account="bob")
+    pauses = {(pause.account, pause.address): pause.until for pause in attempts.pauses(store)}
+    assert set(pauses) == {("mia", "10.0.0.1"), ("mia", "")}
+    assert attempts.time.time() + 590 < pauses["mia", "10.0.0.1"] < attempts.time.time() + 601
+    assert attempts.time.time() + 3590 < pauses["mia", ""] < attempts.time.time() + 3601
 
 
 def test_a_class_behind_one_address_may_mistype(store: Store) -> None:

@@ -13,12 +13,19 @@ def test_the_right_password_matches_and_another_does_not() -> None:
     assert "tensors" not in kept
 
 
+def test_one_time_password_matches_its_quick_hash_and_nothing_else() -> None:
+    password = passwords.one_time()
+    kept = passwords.hashed_one_time(password)
+    assert passwords.matches(kept, password)
+    assert not passwords.matches(kept, passwords.one_time())
+
+
 def test_an_accent_is_the_same_on_every_keyboard() -> None:
     assert passwords.matches(passwords.hashed("caf\u00e9 au lait"), "cafe\u0301 au lait")
 
 
 def test_time_does_not_tell_whether_a_user_exists() -> None:
-    kept = passwords.hashed("tensors are fun")
+    kept, given = passwords.hashed("tensors are fun"), passwords.hashed_one_time(passwords.one_time())
 
     def seconds(hash_kept: str | None) -> float:
         began = time.process_time()
@@ -28,6 +35,7 @@ def test_time_does_not_tell_whether_a_user_exists() -> None:
 
     seconds(None)
     assert 0.4 < seconds(None) / seconds(kept) < 2.5
+    assert 0.4 < seconds(given) / seconds(kept) < 2.5, "nor whether somebody has been in yet"
 
 
 def test_one_time_passwords_differ_and_can_be_read_aloud() -> None:

@@ -1,11 +1,13 @@
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hub.accounts import __main__ as command
-from hub.accounts import ensure, names, passwords, sign_in
-from hub.accounts.store import Account, Store
+from hub.accounts import ensure, names, passwords, sign_in, waiting
+from hub.accounts.store import VERSIONS, Account, Store
 
 HERE = "10.0.0.1"
 
@@ -90,3 +92,44 @@ def test_resetting_nobody_says_so(store: Store, capsys: pytest.CaptureFixture[st
     assert "no account 'noone'" in capsys.readouterr().err
     assert command.main(["--store", str(store.path.parent / "missing"), "reset", "mia"]) == 1
     assert "Start the hub once" in capsys.readouterr().err
+
+
+def ask(store: Store, name: str) -> None:
+    sign_in.ask_in(store, name, name.title(), "correct horse battery", "correct horse battery", HERE)
+
+
+def test_who_waits_cannot_sign_in_and_only_who_knows_the_password_is_told(store: Store) -> None:
+    ask(store, "mia")
+    assert sign_in.check(store, "mia", "wrong password", HERE) is None
+    with pytest.raises(sign_in.NoEntryError, match="waits for an instructor"):
+        sign_in.check(store, "mia", "correct horse battery", HERE)
+    with pytest.raises(sign_in.EntryError, match="taken"):
+        ask(store, "MIA")
+
+
+def test_those_who_wait_are_bounded_in_number_and_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MOST", 2)
+    ask(store, "mia")
+    ask(store, "bob")
+    with pytest.raises(sign_in.EntryError, match="Tell your instructor"):
+        ask(store, "zoe")
+    later = waiting.time.time() + waiting.LONGEST + 1
+    monkeypatch.setattr(waiting.time, "time", lambda: later)
+    ask(store, "zoe")
+    assert [asked.username for asked in waiting.everyone(store)] == ["zoe"]
+
+
+def test_file_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.sqlite"
+    with closing(sqlite3.connect(path)) as old:
+        for statement in VERSIONS[0]:
+            old.execute(statement)
+        row = ["mia", "Mia", "", "A", "student", "roster", passwords.hashed("tensors are fun"), 0, 5.0]
+        old.execute("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        old.execute("PRAGMA user_version = 1")
+        old.commit()
+    for _ in range(2):
+        account = Store(path).find("mia")
+        assert account
+        assert (account.section, account.signed_in_at, account.left_at) == ("A", 5.0, None)
+    assert sign_in.check(Store(path), "mia", "tensors are fun", HERE)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.accounts import passwords, sign_in
+from hub.accounts import acts, passwords, sign_in
 from hub.accounts.store import Account, Store
 from hub.roster import handing_out, reading
 from hub.roster.applying import Outcome, apply
@@ -45,6 +45,9 @@ class HubInMemory:
         for username in usernames:
             self.users[username].remove(group)
 
+    def remove_user(self, username: str) -> None:
+        del self.users[username]
+
 
 class HubThatIsAway(HubInMemory):
     def groups_of_users(self) -> dict[str, set[str]]:
@@ -56,13 +59,18 @@ class HubThatGoesAway(HubInMemory):
         raise HubError("The hub did not answer.")
 
 
+class HubThatEndsNobodysAccess(HubInMemory):
+    def remove_user(self, username: str) -> None:
+        raise HubError("The hub did not answer.")
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "accounts.sqlite")
 
 
-def run(text: str, store: Store, hub: HubInMemory, file: Path | None) -> Outcome:
-    return apply(reading.read(text.encode()), store, hub, file)  # type: ignore[arg-type]
+def run(text: str, store: Store, hub: HubInMemory, file: Path | None, whole: bool = False) -> Outcome:
+    return apply(reading.read(text.encode()), store, hub, file, whole)  # type: ignore[arg-type]
 
 
 def handed_out(file: Path) -> dict[str, str]:
@@ -116,6 +124,60 @@ def test_who_left_the_roster_stays(store: Store, tmp_path: Path) -> None:
     outcome = run("name,id,section\nAl,s1,A\n", store, hub, None)
     assert outcome.sentence == "0 added, 0 changed, 1 unchanged. 2 not in this roster, and left as they are."
     assert store.find("s2")
+
+
+def test_who_left_a_whole_class_loses_access_and_comes_back_with_the_same_password(
+    store: Store, tmp_path: Path
+) -> None:
+    hub, file = HubInMemory(), tmp_path / "passwords.csv"
+    run(CLASS, store, hub, file)
+    outcome = run("name,id,section\nAl,s1,A\n", store, hub, None, whole=True)
+    assert outcome.sentence == (
+        "0 added, 0 changed, 1 unchanged. 1 left the class: their access ends, their work and marks stay. "
+        "1 not in this roster, and left as they are."
+    )
+    assert hub.users == {
+        "admin": {"staff"},
+        "s1": {"role-student", "section-a"},
+        "prof": {"role-instructor"},  # a list of students says nothing of instructors
+    }
+    with pytest.raises(sign_in.NoEntryError, match="not in this class any more"):
+        sign_in.check(store, "s2", handed_out(file)["s2"], "10.0.0.1")
+    assert run(CLASS, store, hub, None).sentence == "0 added, 1 changed, 2 unchanged."
+    assert hub.users["s2"] == {"role-student", "section-b"}
+    assert sign_in.check(store, "s2", handed_out(file)["s2"], "10.0.0.1")
+
+
+def test_access_that_could_not_be_ended_is_ended_by_the_next_roster(store: Store, tmp_path: Path) -> None:
+    hub = HubThatEndsNobodysAccess()
+    run(CLASS, store, hub, tmp_path / "passwords.csv")
+    with pytest.raises(HubError):
+        run("name,id,section\nAl,s1,A\n", store, hub, None, whole=True)
+    mended = HubInMemory()
+    mended.users, mended.groups = hub.users, hub.groups
+    run("name,id,section\nAl,s1,A\n", store, mended, None)
+    assert "s2" not in mended.users
+
+
+def test_what_a_roster_did_is_on_record(store: Store, tmp_path: Path) -> None:
+    hub = HubInMemory()
+    run(CLASS, store, hub, tmp_path / "passwords.csv")
+    run("name,id,section,role\nAl,s1,C,grader\nProf,prof,,student\n", store, hub, None, whole=True)
+    with store.read() as connection:
+        found, count = acts.some(connection, most=3)
+    assert count == 6
+    assert {(act.who, act.what, act.whom, act.detail) for act in found} == {
+        ("make roster", "moved", "s1", "student, section A -> grader, section C"),
+        ("make roster", "moved", "prof", "instructor -> student"),
+        ("make roster", "left the class", "s2", ""),
+    }
+    assert hub.users["prof"] == {"role-student"}
+
+
+def test_admin_of_a_roster_is_an_instructor_too(store: Store, tmp_path: Path) -> None:
+    hub = HubInMemory()
+    run("name,id,role\nEve,eve,admin\n", store, hub, tmp_path / "p.csv")
+    assert hub.users["eve"] == {"role-admin", "role-instructor"}
 
 
 def test_a_squatter_loses_the_account_to_its_owner(store: Store, tmp_path: Path) -> None:

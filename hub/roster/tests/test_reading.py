@@ -42,11 +42,16 @@ def test_groups_are_the_role_and_the_section() -> None:
         ("Mia,s2,nope,,", "line 3, column email: 'nope' is no address."),
         (
             "Mia,s2,,,boss",
-            "line 3, column role: 'boss' is no role. Write student or assistant or grader or instructor.",
+            "line 3, column role: 'boss' is no role. "
+            "Write student or assistant or grader or instructor or admin.",
         ),
         ("Mia,S1\u200f,,,", "line 3, column id: 's1' is on line 2 already."),
         ("Mia,classroom-probe,,,", "line 3, column id: 'classroom-probe' belongs to the classroom itself."),
         ("Mia,s2,,,,", "line 3: 6 cells, but 5 columns."),
+        ("Mia,s2,student", "line 3: 3 cells, but 5 columns."),
+        ('=HYPERLINK("x"),s2,,,', """line 3, column name: '=HYPERLINK("x")' begins as a formula does."""),
+        ("Mia,s2,,@SUM(A1),", "line 3, column section: '@SUM(A1)' begins as a formula does."),
+        ('"Mia\nMay",s2,,,', "line 3: a cell goes on in the next line."),
         (f"{'x' * 201},s2,,,", "line 3, column name: the cell has 201 characters."),
         ('"Mia,s2,,,', "line 3: the quotes are not closed"),
         ('"M"ia,s2,,,', "line 3: the quotes are not closed"),
@@ -61,11 +66,34 @@ def test_a_bad_line_names_line_column_reason_and_mend(line: str, fault: str) -> 
 
 
 def test_lines_are_counted_as_an_editor_counts_them() -> None:
-    assert faults('name,id\n"Mia\nTwo Lines",s1\n\nAl,bad id\n')[0].startswith("line 5, column id")
+    found = faults('name,id\n"Mia\nTwo Lines",s1\n\nAl,bad id\n')
+    assert [fault.partition(":")[0] for fault in found] == ["line 2", "line 5, column id"]
 
 
 def test_every_bad_line_is_named_at_once() -> None:
     assert len(faults("name,id,email\nA,x y,no\nB,,\nC,ok,\n")) == 3
+
+
+def test_twenty_bad_lines_among_a_thousand_are_all_named_in_order() -> None:
+    bad = [
+        "=1+1,a,,,", "@x,b,,,", "Mia,-c,,,", "Mia,s 4,,,", "Mia,s\u202e5 x,,,", ",s6,,,", "Mia,,,,",
+        "Mia,s8,,,boss", "Mia,s9,nobody,,", "Mia,s10", "Mia,s11,,,,,", '"Mia,s12,,,', '"M"ia,s13,,,',
+        '"Mia\n",s14,,,', "Mia,N0001,,,", "Mia,n0002\u200f,,,", f"{'x' * 300},s17,,,",
+        "M\udcfcller,s18,,,", "Mia,classroom-probe,,,", "Mia,=cmd|x,,,",
+    ]  # fmt: skip
+    lines = [f"Student,n{number:04},,,student" for number in range(1, 981)]
+    expected = []
+    for place, line in enumerate(bad):
+        lines.insert(48 * (place + 1), line)
+    line = 1
+    for text in lines:
+        line += 1
+        if text in bad:
+            expected.append(line)
+        line += text.count("\n")
+    data = "name,id,email,section,role\n" + "\n".join(lines) + "\n"
+    found = faults(data.encode(errors="surrogateescape"))
+    assert [int(fault.split()[1].rstrip(",:")) for fault in found] == expected
 
 
 def test_invisible_signs_are_spelled_out() -> None:

@@ -10,6 +10,8 @@ c.ServerApp.jpserver_extensions = {
     "notebook_shim": False,
     # What nbgrader's panels ask for, without its imports.
     "course.exchange.extension": True,
+    # The next step, and what is announced.
+    "course.lab.extension": True,
 }
 
 c.ServerApp.terminals_enabled = True

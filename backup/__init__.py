@@ -1,0 +1,1 @@
+"""Backup and restore: everything of a classroom into a restic repository, and back."""

@@ -1,0 +1,102 @@
+// The class's announcement, across the top of JupyterLab. What a browser gets is this file: there is nothing to build.
+//
+// JupyterLab loads extensions as module federation's containers: an object with `init`, which is handed the modules that all
+// share, and `get`, which gives the plugin. Two shared modules are wanted here: Lumino's Widget, for a place in the page, and
+// JupyterLab's way to ask its server, with the token that the server wants to see.
+'use strict';
+
+(() => {
+  const NAME = 'tinytorch-announcement';
+  const EVERY = 5000; // milliseconds: 'at once' for a class, and one small question to the student's own server
+  const HIDDEN = `${NAME}-hidden`; // in the browser's memory: which one its reader has put away
+
+  const STYLE = `
+    #${NAME} { background: var(--jp-layout-color2); color: var(--jp-ui-font-color1); overflow: hidden; }
+    #${NAME} > div { display: flex; align-items: flex-start; gap: 12px; }
+    #${NAME} p { flex: 1; margin: 0; padding: 8px 12px; border-left: 4px solid var(--jp-brand-color1);
+      font-size: var(--jp-ui-font-size2); line-height: 1.4; overflow-wrap: anywhere; }
+    #${NAME} p:empty { padding: 0; border: 0; } /* still there for a screen reader */
+    #${NAME} p:empty + button { display: none; }
+    #${NAME} button { margin: 6px 12px; padding: 4px 12px; border: 1px solid currentColor; border-radius: 4px;
+      background: none; color: inherit; font: inherit; cursor: pointer; }
+    #${NAME} button:focus-visible { outline: 2px solid var(--jp-brand-color1); outline-offset: 2px; }`;
+
+  let shared;
+
+  function activate(app, Widget, ServerConnection) {
+    const style = document.createElement('style');
+    style.textContent = STYLE;
+    document.head.append(style);
+
+    const text = document.createElement('p');
+    text.dir = 'auto';
+    const hide = document.createElement('button');
+    hide.type = 'button';
+    hide.textContent = 'Hide';
+    hide.setAttribute('aria-label', 'Hide the announcement');
+    const line = document.createElement('div');
+    line.append(text, hide);
+    // Always in the page, so that a screen reader hears of what comes to stand in it.
+    text.setAttribute('role', 'status');
+    text.setAttribute('aria-label', 'Announcement');
+
+    const banner = new Widget();
+    banner.id = NAME;
+    banner.title.label = 'Announcement';
+    banner.node.append(line);
+    app.shell.add(banner, 'header');
+    // The shell gives a widget the height that it asks for, which here depends on the width.
+    new ResizeObserver(() => {
+      banner.node.style.minHeight = `${line.offsetHeight}px`;
+      banner.parent?.fit();
+    }).observe(line);
+
+    let shown = { since: '', text: '' };
+    function show() {
+      const words = localStorage.getItem(HIDDEN) === shown.since ? '' : shown.text;
+      if (text.textContent !== words) {
+        text.textContent = words; // text, never markup
+      }
+    }
+    hide.addEventListener('click', () => {
+      localStorage.setItem(HIDDEN, shown.since);
+      show();
+    });
+
+    const { serverSettings } = app.serviceManager;
+    const address = `${serverSettings.baseUrl}announcement?no_track_activity=1`;
+    async function look() {
+      if (document.hidden) {
+        return;
+      }
+      try {
+        const answer = await ServerConnection.makeRequest(address, { cache: 'no-cache' }, serverSettings);
+        if (answer.ok) {
+          shown = await answer.json();
+          show();
+        }
+      } catch {
+        // The server is away: JupyterLab says so itself, and what was announced stays.
+      }
+    }
+    document.addEventListener('visibilitychange', look);
+    setInterval(look, EVERY);
+    void look();
+  }
+
+  window._JUPYTERLAB = window._JUPYTERLAB || {};
+  window._JUPYTERLAB[NAME] = {
+    init: (scope) => {
+      shared = scope;
+    },
+    get: async () => {
+      const load = async (name) => (await Object.values(shared[name])[0].get())();
+      const { Widget } = await load('@lumino/widgets');
+      const { ServerConnection } = await load('@jupyterlab/services');
+      return () => ({
+        __esModule: true,
+        default: { id: `${NAME}:banner`, autoStart: true, activate: (app) => activate(app, Widget, ServerConnection) },
+      });
+    },
+  };
+})();
