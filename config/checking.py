@@ -18,8 +18,8 @@ from config.reading import Document, Key
 from config.schema import Schema
 from config.units import parse_size
 
-# Where this package is there (a developer's environment), jsonschema has it build a grammar of IRIs on import: a
-# second or two for every command, and no setting is an IRI.
+# Where this package is there (a developer's environment), jsonschema builds a grammar of IRIs with it on
+# import: two seconds for every command, and no setting is an IRI.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 import jsonschema  # noqa: E402
 
