@@ -137,7 +137,7 @@ def test_status_of_a_classroom_that_is_not_there_is_said(tmp_path: Path) -> None
             "Cy,cy,cy@example.edu,A,emperor\nBob,bob,bob2@example.edu,A,student\n",
             ("line 3", "email", "line 4", "emperor", "line 5", "bob"),
         ),
-        ("who,what\n1,2\n", ("id",)),
+        ("who,what\n1,2\n", ("line 1", "there is no column 'name'")),
     ],
 )
 def test_bad_roster_names_its_line_and_changes_nothing(

@@ -16,6 +16,7 @@ from tests.classroom import Classroom, Student, run, wait_for
 
 METADATA = "169.254.169.254"
 CAMPUS = "198.51.100.7"  # an address for documentation (RFC 5737), put on this machine for the test
+GATEWAY = "198.51.100.1"  # this machine's, on the way there
 
 CONNECT = """python3 - <<'E'
 import socket
@@ -42,7 +43,7 @@ def address(container: str, network: str) -> str:
 
 @pytest.fixture(scope="module")
 def outside() -> Iterator[None]:
-    """The metadata address and one outside the machine, here as dummy interfaces with a server that answers."""
+    """The metadata address and one outside the machine, in a namespace that it routes to, with a server that answers."""
     listener = (
         "import socket, threading\n"
         "def serve(host):\n"
@@ -50,17 +51,33 @@ def outside() -> Iterator[None]:
         "    while True: s.accept()[0].close()\n"
         f"for host in ('{METADATA}', '{CAMPUS}'): threading.Thread(target=serve, args=(host,)).start()\n"
     )
-    run("ip", "link", "add", "tt-test-out", "type", "dummy")
-    for host in (METADATA, CAMPUS):
-        run("ip", "addr", "add", f"{host}/32", "dev", "tt-test-out")
-    run("ip", "link", "set", "tt-test-out", "up")
-    server = subprocess.Popen([sys.executable, "-c", listener])
-    for host in (METADATA, CAMPUS):
-        wait_for(f"an answer at {host}", partial(host_reaches, host, 8765))
-    yield
-    server.kill()
-    server.wait()
-    run("ip", "link", "del", "tt-test-out")
+    ip("netns", "add", "tt-outside")
+    try:
+        ip("link", "add", "tt-outside", "type", "veth", "peer", "name", "inside", "netns", "tt-outside")
+        ip("addr", "add", f"{GATEWAY}/24", "dev", "tt-outside")
+        ip("link", "set", "tt-outside", "up")
+        for address in (f"{CAMPUS}/24", f"{METADATA}/32"):
+            ip("-n", "tt-outside", "addr", "add", address, "dev", "inside")
+        ip("-n", "tt-outside", "link", "set", "inside", "up")
+        ip("-n", "tt-outside", "route", "add", "default", "via", GATEWAY)
+        ip("route", "add", METADATA, "via", CAMPUS)
+        server = subprocess.Popen(["ip", "netns", "exec", "tt-outside", sys.executable, "-c", listener])
+        try:
+            for host in (METADATA, CAMPUS):
+                wait_for(f"an answer at {host}", partial(host_reaches, host, 8765))
+            yield
+        finally:
+            server.kill()
+            server.wait()
+    finally:
+        run("ip", "link", "del", "tt-outside")  # at once; the namespace's end takes it away only later
+        run("ip", "netns", "del", "tt-outside")
+
+
+def ip(*words: str) -> None:
+    """A change of this machine's network, which must not fail: the real world would answer in the test's place."""
+    answer = run("ip", *words)
+    assert answer.returncode == 0, answer.stderr
 
 
 def host_reaches(host: str, port: int) -> bool:
