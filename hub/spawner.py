@@ -114,6 +114,11 @@ class ClassroomSpawner(DockerSpawner):
             self.object_id = ""
             return None
         self.object_id = container["Id"]
+        if not self.api_token:
+            # After a restart the hub does not know it, and would let it live on after its server.
+            variables = container["Config"]["Env"]
+            own = (line for line in variables if line.startswith("JUPYTERHUB_API_TOKEN="))
+            self.api_token = next(own, "").partition("=")[2]
         return container
 
     async def run_pre_spawn_hook(self) -> None:

@@ -1,6 +1,7 @@
 """JupyterHub with our line of servers, one start at a time, and servers that are no containers.
 
-A start writes down whose it is in STATE/started, and lasts until STATE/hold is gone.
+A start writes whose it is into STATE/started and its token into `STATE/token of NAME`, and lasts until
+STATE/hold is gone.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ class InTheHub(ClassroomSpawner):
     async def _start(self) -> tuple[str, int]:
         with (state / "started").open("a") as file:
             file.write(f"{self.user.name}\n")
+        (state / f"token of {self.user.name}").write_text(self.api_token)
         while (state / "hold").exists():
             await asyncio.sleep(0.01)
         if self.user.name == "unlucky":
@@ -55,6 +57,7 @@ class InTheHub(ClassroomSpawner):
 
 c.JupyterHub.spawner_class = InTheHub
 c.InTheHub.starts_at_once = 1
+c.Accounts.auth_refresh_age = 1  # second, not minutes
 c.JupyterHub.services.append({"name": "idle-culler", "api_token": "culler" * 4})
 c.JupyterHub.load_roles.append(
     {

@@ -20,7 +20,8 @@ class Dead(ClassroomSpawner):
 
     def _docker(self, method: str, *arguments: Any, **named: Any) -> Any:
         self.calls.append(method)
-        return {"Id": "0" * 64, "State": self.state}
+        config = {"Env": ["JUPYTERHUB_API_TOKEN=of-this-server", "EMPTY="]}
+        return {"Id": "0" * 64, "State": self.state, "Config": config}
 
 
 class BehindAGateThatIsAway(Dead):
@@ -64,6 +65,12 @@ def test_a_server_that_a_killed_hub_forgot_is_ended_before_a_new_one_starts(
     forgotten = Dead({"Running": running})
     asyncio.run(forgotten._end_what_is_left())
     assert forgotten.calls == calls
+
+
+def test_a_restarted_hub_finds_a_servers_token_again_so_that_it_ends_with_the_server() -> None:
+    running = Dead({"Running": True})
+    assert asyncio.run(running.poll()) is None
+    assert running.api_token == "of-this-server"
 
 
 def test_before_the_gate_has_said_the_uid_nobody_elses_container_is_asked_for() -> None:
