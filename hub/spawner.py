@@ -161,6 +161,9 @@ class ClassroomSpawner(DockerSpawner):
 
     async def _start(self) -> tuple[str, int]:
         self.farewells.pop(self.user.name, None)
+        # Nobody chooses an image. DockerSpawner would fail this start, and each later one, since the hub
+        # remembers what was asked: whoever follows a link to /hub/spawn?image=x could start nothing any more.
+        self.user_options.pop("image", None)
         try:
             address = f"{GATE}/homes/{quote(self.user.name, safe='')}"
             home = await self.docker("post", address, timeout=GATE_TIMEOUT)

@@ -86,6 +86,14 @@ def test_a_start_without_the_gate_tells_the_student_to_wait() -> None:
     assert "Try again in a minute" in caught.value.jupyterhub_message
 
 
+def test_who_followed_a_link_that_names_an_image_can_still_start_a_server() -> None:
+    asked = BehindAGateThatIsAway({})
+    asked.user_options = {"image": "another", "profile": "x"}
+    with pytest.raises(spawner.StartError):
+        asyncio.run(asked.start())
+    assert asked.user_options == {"profile": "x"}
+
+
 def test_who_waits_is_told_what_happens_and_that_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starting, "LOOK_EVERY", 0.001)
     monkeypatch.setattr(starting, "LONG", 0.01)
