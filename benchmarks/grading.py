@@ -127,6 +127,7 @@ def ours(folder: Path, course: Path, slug: str, notebooks: list[dict], image: st
         "TT_STUDENT_MEMORY": "1G",
         "TT_STUDENT_CPUS": "1",
         "TT_STUDENT_PIDS": "64",
+        "TT_PROFILES": "e30=",  # none
         "TT_CGROUP_STUDENTS": "",
         "TT_SANDBOX_SECONDS": "60",
         "TT_RETRAIN_SECONDS": "600",

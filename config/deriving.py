@@ -125,6 +125,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_STUDENT_MEMORY": format_size(parse_size(student["memory"])),
         "TT_STUDENT_CPUS": float(student["cpus"]),
         "TT_STUDENT_PIDS": student["pids"],
+        "TT_PROFILES": _in_base64(profiles(settings)),
         "TT_IDLE_TIMEOUT": student["idle_timeout"],
         "TT_ADMIN": hub["admin"],
         "TT_AUTH": hub["auth"],
@@ -158,8 +159,32 @@ def _oidc(settings: Settings) -> str:
     """The group oidc as the hub reads it: JSON, in base64, since a group of the campus may have any sign."""
     if settings["hub"]["auth"] != "oidc":
         return ""
-    told = {name: value for name, value in settings["oidc"].items() if name != "secret_file"}
+    return _in_base64({name: value for name, value in settings["oidc"].items() if name != "secret_file"})
+
+
+def _in_base64(told: Any) -> str:
     return base64.b64encode(json.dumps(told).encode()).decode()
+
+
+def profiles(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Every kind of server but the student's, as hub and gate read them: sizes in bytes, nothing left out."""
+    student = settings["student"]
+    instructor = {**settings["instructor"], "guarantee": None, "cpu_share": 1.0}
+    told = {}
+    for name, profile in {"instructor": instructor, **settings["profiles"]}.items():
+        memory = parse_size(profile["memory"] or student["memory"])
+        guarantee = parse_size(profile["guarantee"]) if profile["guarantee"] else memory
+        told[name] = {
+            "memory": memory,
+            "cpus": float(profile["cpus"] or student["cpus"]),
+            "pids": profile["pids"] or student["pids"],
+            "guarantee": 0 if name == "instructor" else guarantee,
+            "cpu_share": float(profile["cpu_share"]),
+            "title": profile.get("title") or name.capitalize(),
+            "description": profile.get("description", ""),
+            "groups": profile.get("groups", []),
+        }
+    return told
 
 
 def address(settings: Settings, machine: str) -> str:
