@@ -122,9 +122,6 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_CEILING_CPUS": ceiling_cpus(settings, machine),
         "TT_STUDENT_IMAGE": f"{name}/student:{version()}",
         "TT_SANDBOX_IMAGE": f"{name}/sandbox:{version()}",
-        "TT_STUDENT_MEMORY": format_size(parse_size(student["memory"])),
-        "TT_STUDENT_CPUS": float(student["cpus"]),
-        "TT_STUDENT_PIDS": student["pids"],
         "TT_PROFILES": _in_base64(profiles(settings)),
         "TT_IDLE_TIMEOUT": student["idle_timeout"],
         "TT_ADMIN": hub["admin"],
@@ -167,22 +164,31 @@ def _in_base64(told: Any) -> str:
 
 
 def profiles(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Every kind of server but the student's, as hub and gate read them: sizes in bytes, nothing left out."""
+    """Every kind of server, as hub and gate read them: sizes in bytes, and nothing left to a default."""
     student = settings["student"]
-    instructor = {**settings["instructor"], "guarantee": None, "cpu_share": 1.0}
+    everybodys = {"title": "Standard", "groups": [], "guarantee": 0, "cpu_share": 1.0}
+    kinds = {
+        "student": {**everybodys, "description": "For the course, module by module.", **student},
+        "instructor": {
+            **everybodys,
+            "description": "For preparing the course and trying it out.",
+            **settings["instructor"],
+        },
+        **settings["profiles"],
+    }
     told = {}
-    for name, profile in {"instructor": instructor, **settings["profiles"]}.items():
-        memory = parse_size(profile["memory"] or student["memory"])
-        guarantee = parse_size(profile["guarantee"]) if profile["guarantee"] else memory
+    for name, kind in kinds.items():
+        memory = parse_size(kind["memory"] or student["memory"])
+        guarantee = kind["guarantee"]
         told[name] = {
+            "title": kind["title"] or name.capitalize(),
+            "description": kind["description"],
+            "groups": kind["groups"],
             "memory": memory,
-            "cpus": float(profile["cpus"] or student["cpus"]),
-            "pids": profile["pids"] or student["pids"],
-            "guarantee": 0 if name == "instructor" else guarantee,
-            "cpu_share": float(profile["cpu_share"]),
-            "title": profile.get("title") or name.capitalize(),
-            "description": profile.get("description", ""),
-            "groups": profile.get("groups", []),
+            "cpus": float(kind["cpus"] or student["cpus"]),
+            "pids": kind["pids"] or student["pids"],
+            "guarantee": memory if guarantee is None else parse_size(guarantee) if guarantee else 0,
+            "cpu_share": float(kind["cpu_share"]),
         }
     return told
 

@@ -24,6 +24,7 @@ import requests
 from dockerspawner import DockerSpawner
 from jupyterhub.objects import Hub
 
+from hub.tests.environment import profiles
 from tests.classroom import REPOSITORY, run, wait_for
 
 BASE = "org.opencontainers.image.title=TinyTorch Classroom: base"
@@ -46,10 +47,7 @@ class Gate:
             "TT_STUDENT_IMAGE": image,
             "TT_SANDBOX_IMAGE": image,  # its program is bash: a submission is a script
             "TT_STUDENTS_NETWORK": self.name,
-            "TT_STUDENT_MEMORY": str(MEMORY),
-            "TT_STUDENT_CPUS": "1.0",
-            "TT_STUDENT_PIDS": "64",
-            "TT_PROFILES": "e30=",  # none
+            "TT_PROFILES": profiles(student={"memory": MEMORY, "pids": 64}),
             "TT_CGROUP_STUDENTS": "",
             "TT_SANDBOX_SECONDS": "20",
             "TT_RETRAIN_SECONDS": "600",

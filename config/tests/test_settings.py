@@ -612,9 +612,7 @@ def environment(folder: Path, text: str = "") -> dict[str, str]:
 
 
 def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
-    values = environment(
-        tmp_path, "hub:\n  self_registration: approval\nstudent:\n  memory: 1.5G\n  cpus: 2\n"
-    )
+    values = environment(tmp_path, "hub:\n  self_registration: approval\n")
     expected = {
         "TT_NAME": "tinytorch",
         "TT_STATE": "/srv/tinytorch",
@@ -626,8 +624,6 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
         "TT_PROXY_IP": "172.30.244.3",
         "TT_API_IP": "172.30.244.4",
         "TT_CGROUP_STUDENTS": "/tinytorch/students",
-        "TT_STUDENT_MEMORY": "1536M",
-        "TT_STUDENT_CPUS": "2.0",
         "TT_SELF_REGISTRATION": "approval",
         "TT_SUBMISSION_MAX_BYTES": "10485760",
         "TT_SANDBOX_MEMORY": "1G",
@@ -640,33 +636,26 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
 
 def test_a_profile_leaves_nothing_open(tmp_path: Path) -> None:
     values = in_force(tmp_path, f"{LARGE}    memory: 4G\ninstructor:\n  memory: 2G\nstudent:\n  pids: 99\n")
-    assert deriving.profiles(values) == {
-        "instructor": {
-            "memory": 2 * 1024**3,
-            "cpus": 1.0,
-            "pids": 99,
-            "guarantee": 0,
-            "cpu_share": 1.0,
-            "title": "Instructor",
-            "description": "",
-            "groups": [],
-        },
-        "large": {
-            "memory": 4 * 1024**3,
-            "cpus": 1.0,
-            "pids": 99,
-            "guarantee": 4 * 1024**3,
-            "cpu_share": 1.0,
-            "title": "Large",
-            "description": "For all of CIFAR-10.",
-            "groups": [],
-        },
+    kinds = deriving.profiles(values)
+    assert list(kinds) == ["student", "instructor", "large"]
+    assert kinds["large"] == {
+        "title": "Large",
+        "description": "For all of CIFAR-10.",
+        "groups": [],
+        "memory": 4 * 1024**3,
+        "cpus": 1.0,
+        "pids": 99,
+        "guarantee": 4 * 1024**3,
+        "cpu_share": 1.0,
     }
+    assert all(kind.keys() == kinds["large"].keys() for kind in kinds.values())
+    assert [kind["memory"] // 1024**3 for kind in kinds.values()] == [1, 2, 4]
+    assert [kind["guarantee"] // 1024**3 for kind in kinds.values()] == [0, 0, 4]
     told = base64.b64decode(deriving.environment(values, MACHINE)["TT_PROFILES"])
-    assert json.loads(told) == deriving.profiles(values)
-    values = in_force(tmp_path, f"{LARGE}    title: GPU\n    guarantee: 512M\n    cpus: 2\n    groups: [a]\n")
-    told = deriving.profiles(values)["large"]
-    assert (told["title"], told["guarantee"], told["cpus"], told["groups"]) == ("GPU", 2**29, 2.0, ["a"])
+    assert json.loads(told) == kinds
+    values = in_force(tmp_path, f"{LARGE}    title: Big\n    guarantee: 512M\n    cpus: 2\n    groups: [a]\n")
+    large = deriving.profiles(values)["large"]
+    assert (large["title"], large["guarantee"], large["cpus"], large["groups"]) == ("Big", 2**29, 2.0, ["a"])
 
 
 def test_everything_docker_compose_asks_for_is_derived_or_a_secret(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ class Profile:
     memory: int
     cpus: float
     pids: int
-    guarantee: int = 0  # bytes that the kernel takes from it last
-    cpu_share: float = 1.0
+    guarantee: int  # bytes that the kernel takes from it last
+    cpu_share: float
 
 
 @dataclass(frozen=True)
@@ -57,21 +57,15 @@ class Settings:
             except ValueError:
                 raise SettingsError(f"{variable} is {text!r}. Give it {hint}.") from None
 
-        student = Profile(
-            memory=read("TT_STUDENT_MEMORY", as_bytes, "an amount such as 1G"),
-            cpus=read("TT_STUDENT_CPUS", _positive(float), "a number of CPUs such as 1.0"),
-            pids=read("TT_STUDENT_PIDS", _positive(int), "a number of processes such as 256"),
-        )
         return cls(
             name=read("TT_NAME", _matching(r"[a-z0-9][a-z0-9-]{0,30}"), "a short name of a-z, 0-9 and -"),
             state=read("TT_STATE", _matching(r"(/[\w.@+-]+)+"), "the absolute path of the classroom's state"),
             student_image=read("TT_STUDENT_IMAGE", _matching(r"\S+"), "the image of students' servers"),
             sandbox_image=read("TT_SANDBOX_IMAGE", _matching(r"\S+"), "the image that submissions run in"),
             students_network=read("TT_STUDENTS_NETWORK", _network, "the name of the students' own network"),
-            profiles={
-                "student": student,
-                **read("TT_PROFILES", _profiles, "config/classroom.yml's profiles"),
-            },
+            profiles=read(
+                "TT_PROFILES", _profiles, "every kind of server, as config/deriving.py writes them"
+            ),
             cgroup_parent=read("TT_CGROUP_STUDENTS", str, "the cgroup that holds all students, or nothing"),
             sandbox_seconds=read("TT_SANDBOX_SECONDS", _positive(float), "a number of seconds such as 60"),
             retrain_seconds=read("TT_RETRAIN_SECONDS", _positive(float), "a number of seconds such as 600"),
@@ -92,7 +86,7 @@ def _profiles(text: str) -> dict[str, Profile]:
     """Limits by profile, from JSON in base64; what the hub alone needs to know is left out."""
     try:
         told: dict[str, dict[str, Any]] = json.loads(base64.b64decode(text, validate=True))
-        return {
+        profiles = {
             name: Profile(
                 memory=_positive(int)(limits["memory"]),
                 cpus=_positive(float)(limits["cpus"]),
@@ -101,8 +95,8 @@ def _profiles(text: str) -> dict[str, Profile]:
                 cpu_share=_positive(float)(limits["cpu_share"]),
             )
             for name, limits in told.items()
-            if name != "student"
         }
+        return {"student": profiles.pop("student"), **profiles}  # which everybody has
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(text) from error
 

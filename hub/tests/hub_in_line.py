@@ -1,9 +1,11 @@
 """JupyterHub with our line of servers, one start at a time, and servers that are no containers.
 
-A start writes down whose it is in STATE/started, and lasts until STATE/hold is gone.
+A start writes down whose it is in STATE/started, and what the gate would be told in STATE/kind-NAME; it lasts
+until STATE/hold is gone.
 """
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -35,6 +37,8 @@ class InTheHub(ClassroomSpawner):
     async def _start(self) -> tuple[str, int]:
         with (state / "started").open("a") as file:
             file.write(f"{self.user.name}\n")
+        told = {**self.extra_create_kwargs(self)["labels"], "memory": self.mem_limit, "cpus": self.cpu_limit}
+        (state / f"kind-{self.user.name}").write_text(json.dumps(told))
         while (state / "hold").exists():
             await asyncio.sleep(0.01)
         if self.user.name == "unlucky":

@@ -17,6 +17,7 @@ def in_base64(told: Any) -> str:
 
 
 GIB = 2**30
+STUDENT = {"memory": GIB, "cpus": 1.0, "pids": 256, "guarantee": 0, "cpu_share": 1.0}
 LARGE = {
     "memory": 4 * GIB,
     "cpus": 2.0,
@@ -32,10 +33,7 @@ ENVIRONMENT = {
     "TT_STUDENT_IMAGE": "tinytorch/student:1",
     "TT_SANDBOX_IMAGE": "tinytorch/sandbox:1",
     "TT_STUDENTS_NETWORK": "tinytorch-students",
-    "TT_STUDENT_MEMORY": "1G",
-    "TT_STUDENT_CPUS": "1.0",
-    "TT_STUDENT_PIDS": "256",
-    "TT_PROFILES": in_base64({"large": LARGE}),
+    "TT_PROFILES": in_base64({"student": STUDENT, "large": LARGE}),
     "TT_CGROUP_STUDENTS": "/tinytorch/students",
     "TT_SANDBOX_SECONDS": "60",
     "TT_RETRAIN_SECONDS": "600",
@@ -356,15 +354,13 @@ def test_body_with_one_meaning_is_read() -> None:
         ("TT_STUDENTS_NETWORK", "container:hub"),
         ("TT_STATE", "relative"),
         ("TT_STATE", "/"),
-        ("TT_STUDENT_MEMORY", "1 GB"),
-        ("TT_STUDENT_CPUS", "nan"),
-        ("TT_STUDENT_PIDS", "0"),
         ("TT_PROFILES", "large"),
         ("TT_PROFILES", in_base64(["large"])),
-        ("TT_PROFILES", in_base64({"large": {"memory": GIB}})),
-        ("TT_PROFILES", in_base64({"large": {**LARGE, "memory": 0}})),
-        ("TT_PROFILES", in_base64({"large": {**LARGE, "cpus": -1}})),
-        ("TT_PROFILES", in_base64({"large": {**LARGE, "pids": "many"}})),
+        ("TT_PROFILES", in_base64({"student": {"memory": GIB}})),
+        ("TT_PROFILES", in_base64({"student": {**STUDENT, "memory": 0}})),
+        ("TT_PROFILES", in_base64({"student": {**STUDENT, "cpus": float("nan")}})),
+        ("TT_PROFILES", in_base64({"student": {**STUDENT, "pids": "many"}})),
+        ("TT_SANDBOX_MEMORY", "1 GB"),
         ("TT_SANDBOX_SECONDS", "-1"),
         ("TT_NAME", "Tiny Torch"),
     ],
