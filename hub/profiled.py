@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dockerspawner import DockerSpawner
-from tornado.web import HTTPError
 from traitlets import Instance, default
 
-from hub.profiles import Offer, Profile, Profiles, size
+from hub.profiles import Offer, Profile, ProfileError, Profiles, size
 
 
 class ProfiledSpawner(DockerSpawner):
@@ -69,10 +68,10 @@ class ProfiledSpawner(DockerSpawner):
         return lambda _, options: self._take(options)
 
     def _take(self, options: dict[str, Any]) -> None:
-        """Become what was asked for, by form or by API; raises HTTPError."""
+        """Become what was asked for, by form or by API; raises ProfileError."""
         try:
             self._become(self._checked(options))
-        except HTTPError:
+        except ProfileError:
             self._forget()
             raise
 
@@ -80,7 +79,7 @@ class ProfiledSpawner(DockerSpawner):
         profile = self.profiles.asked(options, *self._owner)
         offer = next(offer for offer in self.offers if offer.profile == profile)
         if not offer.fits:
-            raise HTTPError(429, f"{profile.title}: {offer.room}")
+            raise ProfileError(429, f"{profile.title}: {offer.room}")
         return profile
 
     def _become(self, profile: Profile) -> None:

@@ -18,6 +18,14 @@ TEACHING = {"role-instructor", "role-admin"}
 SHOWN = 100  # characters of what somebody sent, in the answer to it
 
 
+class ProfileError(HTTPError):
+    """A start that is refused, with words for a page as well as for the API."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(status, sentence)
+        self.jupyterhub_message = sentence
+
+
 @dataclass(frozen=True)
 class Profile:
     """A kind of server. Memory in bytes; a `guarantee` is kept for it, and 0 is none."""
@@ -91,9 +99,11 @@ class Profiles:
         return [own, *(profile for profile in more if not profile.groups or profile.groups & groups)]
 
     def asked(self, options: Mapping[str, Any], groups: set[str], is_admin: bool) -> Profile:
-        """The profile that a start asks for; raises HTTPError where somebody may not ask so."""
+        """The profile that a start asks for; raises ProfileError where somebody may not ask so."""
         if more := ", ".join(sorted(map(str, options.keys() - {"profile"}))):
-            raise HTTPError(400, f"A start can say which profile, and nothing else. It said: {more[:SHOWN]}.")
+            raise ProfileError(
+                400, f"A start can say which profile, and nothing else. It said: {more[:SHOWN]}."
+            )
         mine = self.of(groups, is_admin)
         if not options:
             return mine[0]
@@ -102,7 +112,7 @@ class Profiles:
             if profile.name == name:
                 return profile
         names = ", ".join(profile.name for profile in mine)
-        raise HTTPError(403, f"There is no profile {str(name)[:SHOWN]!r} for you. There are: {names}.")
+        raise ProfileError(403, f"There is no profile {str(name)[:SHOWN]!r} for you. There are: {names}.")
 
     def taken(self, names: Iterable[str]) -> int:
         """The bytes that servers of these profiles count."""

@@ -267,14 +267,14 @@ def test_the_form_gives_nobody_what_is_not_theirs(people: dict[str, Browser], st
         assert not (state / f"kind-{browser.name}").exists()
     page = spawn(ada, **{"opt-profile": "instructor"})
     assert page.status_code == 403
-    assert "There is no profile &#39;instructor&#39; for you. There are: student, large." in fault(page)
+    assert fault(page) == "There is no profile &#39;instructor&#39; for you. There are: student, large."
     assert not (state / "kind-ada").exists()
     # A link to what is not theirs opens what is.
     assert spawn(ben, **{"opt-profile": "large"}).status_code == 302
     assert kind(state, "ben") == "student"
 
 
-def test_a_choice_from_another_site_is_not_taken(people: dict[str, Browser], state: Path) -> None:
+def test_a_form_from_another_site_is_refused(people: dict[str, Browser], state: Path) -> None:
     page = people["ada"].session.post(f"{people['ada'].hub}spawn", data={"profile": "large"})
     assert page.status_code == 403
     assert not (state / "kind-ada").exists()
