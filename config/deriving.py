@@ -122,9 +122,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_CEILING_CPUS": ceiling_cpus(settings, machine),
         "TT_STUDENT_IMAGE": f"{name}/student:{version()}",
         "TT_SANDBOX_IMAGE": f"{name}/sandbox:{version()}",
-        "TT_STUDENT_MEMORY": format_size(parse_size(student["memory"])),
-        "TT_STUDENT_CPUS": float(student["cpus"]),
-        "TT_STUDENT_PIDS": student["pids"],
+        "TT_PROFILES": _in_base64(profiles(settings)),
         "TT_IDLE_TIMEOUT": student["idle_timeout"],
         "TT_ADMIN": hub["admin"],
         "TT_AUTH": hub["auth"],
@@ -158,8 +156,41 @@ def _oidc(settings: Settings) -> str:
     """The group oidc as the hub reads it: JSON, in base64, since a group of the campus may have any sign."""
     if settings["hub"]["auth"] != "oidc":
         return ""
-    told = {name: value for name, value in settings["oidc"].items() if name != "secret_file"}
+    return _in_base64({name: value for name, value in settings["oidc"].items() if name != "secret_file"})
+
+
+def _in_base64(told: Any) -> str:
     return base64.b64encode(json.dumps(told).encode()).decode()
+
+
+def profiles(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Every kind of server, as hub and gate read them: sizes in bytes, and nothing left to a default."""
+    student = settings["student"]
+    everybodys = {"title": "Standard", "groups": [], "guarantee": 0, "cpu_share": 1.0}
+    kinds = {
+        "student": {**everybodys, "description": "For the course, module by module.", **student},
+        "instructor": {
+            **everybodys,
+            "description": "For preparing the course and trying it out.",
+            **settings["instructor"],
+        },
+        **settings["profiles"],
+    }
+    told = {}
+    for name, kind in kinds.items():
+        memory = parse_size(kind["memory"] or student["memory"])
+        guarantee = kind["guarantee"]
+        told[name] = {
+            "title": kind["title"] or name.capitalize(),
+            "description": kind["description"],
+            "groups": kind["groups"],
+            "memory": memory,
+            "cpus": float(kind["cpus"] or student["cpus"]),
+            "pids": kind["pids"] or student["pids"],
+            "guarantee": memory if guarantee is None else parse_size(guarantee) if guarantee else 0,
+            "cpu_share": float(kind["cpu_share"]),
+        }
+    return told
 
 
 def address(settings: Settings, machine: str) -> str:

@@ -108,6 +108,8 @@ def test_schema_is_a_draft_2020_12_schema_that_explains_and_closes_everything() 
 
 # --- files that are wrong ---
 
+LARGE = "profiles:\n  large:\n    description: For all of CIFAR-10.\n"
+
 WRONG_VALUES = [
     (
         "student:\n  memory: 1 gig",
@@ -115,6 +117,44 @@ WRONG_VALUES = [
     ),
     ("student:\n  memory: 512", "2: student.memory is 512. Write a number with a unit, like 1G or 512M."),
     ("student:\n  memory: 100M", "2: student.memory is '100M'. Write a number with a unit, like 1G or 512M."),
+    (
+        "profiles: 3",
+        "1: profiles is 3. Write its name, and below it its keys, like `large:`, `  description: Training on "
+        "all of CIFAR-10`.",
+    ),
+    (
+        "profiles:\n  large:",
+        "2: profiles.large is null, but it is a group. Write its keys below it, like `  description: ...`.",
+    ),
+    (
+        "profiles:\n  large:\n    memory: 4G",
+        "2: profiles.large.description is not set. Write 1 to 200 characters on one line, like Training on "
+        "all of CIFAR-10.",
+    ),
+    (
+        "profiles:\n  student:\n    description: x",
+        "2: profiles has 'student', which is no name. Use small letters, digits and single hyphens, "
+        "beginning with a letter, at most 30 characters, and neither student nor instructor, which everybody has.",
+    ),
+    (
+        f"{LARGE}    memory: 4 GB",
+        "4: profiles.large.memory is '4 GB'. Write a number with a unit, like 4G, or null (as a student's).",
+    ),
+    (f"{LARGE}    cpus: 0", "4: profiles.large.cpus is 0. Write a number from 0.1 to 4096, or null."),
+    (
+        f"{LARGE}    groups: [a b]",
+        "4: profiles.large.groups holds 'a b'. Write a list of the hub's groups, like [role-grader, "
+        "section-tuesday].",
+    ),
+    (
+        f"{LARGE}    image: debian",
+        "4: there is no setting profiles.large.image. profiles.large has: description, title, groups, "
+        "memory, cpus, pids, guarantee, cpu_share.",
+    ),
+    (
+        f"{LARGE}    memroy: 4G",
+        "4: there is no setting profiles.large.memroy. Did you mean profiles.large.memory?",
+    ),
     ("student:\n  cpus: many", "2: student.cpus is 'many'. Write a number from 0.1 to 4096."),
     ("student:\n  cpus: true", "2: student.cpus is true. Write a number from 0.1 to 4096."),
     ("student:\n  pids: 12", "2: student.pids is 12. Write a whole number from 64 to 32768."),
@@ -270,13 +310,13 @@ UNKNOWN_KEYS = [
     (
         "password: secret",
         "1: there is no setting password. The file has: classroom, state, network, tls, ceiling, "
-        "student, hub, oidc, course, "
+        "student, instructor, profiles, hub, oidc, course, "
         "datasets, images, grading, backup, monitoring.",
     ),
     (
         "8000: x",
         "1: there is no setting 8000. The file has: classroom, state, network, tls, ceiling, "
-        "student, hub, oidc, course, "
+        "student, instructor, profiles, hub, oidc, course, "
         "datasets, images, grading, backup, monitoring.",
     ),
 ]
@@ -350,6 +390,26 @@ CONTRADICTIONS = [
     (
         "network:\n  hostname: a.edu\n  port: 9090\ntls:\n  certificate: internal\n  https_port: 9090",
         "6: monitoring.port is 9090, which tls.https_port has taken. Choose another for one of the two.",
+    ),
+    (
+        f"{LARGE}    guarantee: 2G",
+        "4: profiles.large.guarantee is '2G', more than its memory, 1G. Lower the one or raise the other.",
+    ),
+    (
+        f"{LARGE}    groups: [role-teacher]",
+        "4: profiles.large.groups holds 'role-teacher', but no roster makes that. There are: role-student, "
+        "role-assistant, role-grader, role-instructor, role-admin.",
+    ),
+    (
+        f"ceiling:\n  cpus: 2\n{LARGE}    cpus: 4",
+        "2: ceiling.cpus is 2, less than one large's 4 (profiles.large.cpus). Raise the one or lower the "
+        "other.",
+    ),
+    (
+        f"ceiling:\n  memory: 4G\n{LARGE}    memory: 8G\ninstructor:\n  memory: 6G",
+        "2: ceiling.memory is '4G', which leaves 3G beside 1G for the classroom's own services, but one "
+        "large's server may use 8G (profiles.large.memory). Lower profiles.large.memory, or raise "
+        "ceiling.memory to 9G.",
     ),
     (
         "ceiling:\n  cpus: 0.5",
@@ -552,9 +612,7 @@ def environment(folder: Path, text: str = "") -> dict[str, str]:
 
 
 def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
-    values = environment(
-        tmp_path, "hub:\n  self_registration: approval\nstudent:\n  memory: 1.5G\n  cpus: 2\n"
-    )
+    values = environment(tmp_path, "hub:\n  self_registration: approval\n")
     expected = {
         "TT_NAME": "tinytorch",
         "TT_STATE": "/srv/tinytorch",
@@ -566,8 +624,6 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
         "TT_PROXY_IP": "172.30.244.3",
         "TT_API_IP": "172.30.244.4",
         "TT_CGROUP_STUDENTS": "/tinytorch/students",
-        "TT_STUDENT_MEMORY": "1536M",
-        "TT_STUDENT_CPUS": "2.0",
         "TT_SELF_REGISTRATION": "approval",
         "TT_SUBMISSION_MAX_BYTES": "10485760",
         "TT_SANDBOX_MEMORY": "1G",
@@ -576,6 +632,30 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
     }
     assert {key: values[key] for key in expected} == expected
     assert all(key.startswith("TT_") and isinstance(value, str) for key, value in values.items())
+
+
+def test_a_profile_leaves_nothing_open(tmp_path: Path) -> None:
+    values = in_force(tmp_path, f"{LARGE}    memory: 4G\ninstructor:\n  memory: 2G\nstudent:\n  pids: 99\n")
+    kinds = deriving.profiles(values)
+    assert list(kinds) == ["student", "instructor", "large"]
+    assert kinds["large"] == {
+        "title": "Large",
+        "description": "For all of CIFAR-10.",
+        "groups": [],
+        "memory": 4 * 1024**3,
+        "cpus": 1.0,
+        "pids": 99,
+        "guarantee": 4 * 1024**3,
+        "cpu_share": 1.0,
+    }
+    assert all(kind.keys() == kinds["large"].keys() for kind in kinds.values())
+    assert [kind["memory"] // 1024**3 for kind in kinds.values()] == [1, 2, 4]
+    assert [kind["guarantee"] // 1024**3 for kind in kinds.values()] == [0, 0, 4]
+    told = base64.b64decode(deriving.environment(values, MACHINE)["TT_PROFILES"])
+    assert json.loads(told) == kinds
+    values = in_force(tmp_path, f"{LARGE}    title: Big\n    guarantee: 512M\n    cpus: 2\n    groups: [a]\n")
+    large = deriving.profiles(values)["large"]
+    assert (large["title"], large["guarantee"], large["cpus"], large["groups"]) == ("Big", 2**29, 2.0, ["a"])
 
 
 def test_everything_docker_compose_asks_for_is_derived_or_a_secret(tmp_path: Path) -> None:
@@ -726,13 +806,18 @@ def test_get_answers_as_a_script_wants_it(key: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("memory", "There is no setting memory. Did you mean ceiling.memory or student.memory?"),
+        (
+            "memory",
+            "There is no setting memory. Did you mean ceiling.memory or student.memory or instructor.memory?",
+        ),
         (
             "studnet.memory",
-            "There is no setting studnet.memory. Did you mean ceiling.memory or student.memory?",
+            "There is no setting studnet.memory. Did you mean ceiling.memory or student.memory or "
+            "instructor.memory?",
         ),
         ("hubs", "There is no setting hubs. Did you mean hub?"),
         ("state.x", "There is no setting state.x. Did you mean state?"),
+        ("profiles.large.memory", "There is no setting profiles.large.memory. There are: none."),
         ("course", "course is a group. Ask for one of: course.track."),
     ],
 )

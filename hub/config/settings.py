@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hub import profiles
+from hub.profiles import Profiles
 from hub.signin import choices
 from hub.signin.choices import Choices
 
@@ -29,8 +31,7 @@ class Settings:
     api_ip: str  # the grading API's
     students_range: str  # the addresses that students' servers are given
     student_image: str
-    student_memory: str
-    student_cpus: float
+    profiles: Profiles
     concurrent_spawns: int
     idle_timeout: int  # 0: never
     admin: str
@@ -71,6 +72,7 @@ class Settings:
         def secret(variable: str) -> str:
             return read(variable, _long, "a random secret of at least 16 characters")
 
+        memory = read("TT_CEILING_STUDENTS_MEMORY_BYTES", int, "the bytes that all servers share")
         return cls(
             name=read("TT_NAME", str, "the classroom's short name"),
             title=read("TT_TITLE", str, "what the pages are headed with"),
@@ -80,8 +82,9 @@ class Settings:
             api_ip=read("TT_API_IP", str, "the grading API's address on the students' network"),
             students_range=read("TT_STUDENTS_RANGE", _network, "the network of students' servers"),
             student_image=read("TT_STUDENT_IMAGE", str, "the image of students' servers"),
-            student_memory=read("TT_STUDENT_MEMORY", str, "an amount such as 1G"),
-            student_cpus=read("TT_STUDENT_CPUS", float, "a number of CPUs such as 1.0"),
+            profiles=read(
+                "TT_PROFILES", lambda text: profiles.read(text, memory), "every kind of server, in base64"
+            ),
             concurrent_spawns=read("TT_CONCURRENT_SPAWNS", int, "a number of servers such as 10"),
             idle_timeout=read("TT_IDLE_TIMEOUT", int, "seconds such as 3600, or 0 for never"),
             admin=read("TT_ADMIN", str, "the admin's username"),

@@ -1,10 +1,11 @@
 """JupyterHub with our line of servers, one start at a time, and servers that are no containers.
 
-A start writes whose it is into STATE/started and its token into `STATE/token of NAME`, and lasts until
-STATE/hold is gone.
+A start writes down whose it is in STATE/started, its token in STATE/token-NAME and what the gate would be told in
+STATE/kind-NAME; it lasts until STATE/hold is gone.
 """
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -36,7 +37,9 @@ class InTheHub(ClassroomSpawner):
     async def _start(self) -> tuple[str, int]:
         with (state / "started").open("a") as file:
             file.write(f"{self.user.name}\n")
-        (state / f"token of {self.user.name}").write_text(self.api_token)
+        (state / f"token-{self.user.name}").write_text(self.api_token)
+        told = {**self.extra_create_kwargs(self)["labels"], "memory": self.mem_limit, "cpus": self.cpu_limit}
+        (state / f"kind-{self.user.name}").write_text(json.dumps(told))
         while (state / "hold").exists():
             await asyncio.sleep(0.01)
         if self.user.name == "unlucky":

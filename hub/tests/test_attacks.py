@@ -118,7 +118,7 @@ def own(hub: str, mallory: requests.Session) -> str:
 @pytest.fixture(scope="module")
 def servers(mallory: requests.Session, state: Path) -> str:
     """Her server's token."""
-    return (state / "token of mallory").read_text()
+    return (state / "token-mallory").read_text()
 
 
 @pytest.fixture(scope="module")

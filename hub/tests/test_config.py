@@ -54,7 +54,8 @@ def test_never_culling_runs_no_culler() -> None:
     ("variable", "value", "sentence"),
     [
         ("TT_TITLE", "", "TT_TITLE is not set. Give it what the pages are headed with."),
-        ("TT_STUDENT_CPUS", "many", "TT_STUDENT_CPUS is 'many'. Give it a number of CPUs such as 1.0."),
+        ("TT_PROFILES", "many", "TT_PROFILES is 'many'. Give it every kind of server, in base64."),
+        ("TT_PROFILES", "e30=", "TT_PROFILES is 'e30='. Give it every kind of server, in base64."),
         (
             "TT_SELF_REGISTRATION",
             "perhaps",

@@ -282,6 +282,7 @@ def test_warming_says_what_it_did_and_unused_servers_are_closed(
     monkeypatch.setenv("TT_WARM_TOKEN", environment()["TT_WARM_TOKEN"])
     monkeypatch.setenv("TT_CEILING_STUDENTS_MEMORY_BYTES", str(4 * 2**28))
     monkeypatch.setenv("TT_ADMIN", "admin")
+    monkeypatch.setenv("TT_PROFILES", environment()["TT_PROFILES"])
     monkeypatch.setattr("hub.warm.pace.PATIENCE", 0.0)
     students["ada"].click()
     wait_for(students["ada"].is_ready)

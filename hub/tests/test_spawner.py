@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import requests
 
-from hub import spawner, starting
+from hub import profiles, spawner, starting
 from hub.spawner import ClassroomSpawner
+from hub.tests import environment
 
 
 class Dead(ClassroomSpawner):
@@ -113,3 +114,19 @@ def test_who_waits_is_told_what_happens_and_that_it_takes_long(monkeypatch: pyte
     assert "being made" in str(made["message"])
     assert "JupyterLab is loading" in str(loading["message"])
     assert "leave this page open" in str(long["message"])
+
+
+def test_what_a_server_may_use_is_known_after_a_restart_of_the_hub() -> None:
+    kinds = profiles.read(environment.profiles(large={"memory": 4 * environment.GIB}), environment.GIB)
+    large, again, before_there_were_profiles, idle = (Dead({}) for _ in range(4))
+    for server in (large, again, before_there_were_profiles, idle):
+        server.profiles = kinds
+    large._become(kinds.find("large"))
+    again.load_state(large.get_state())
+    assert (again.kind, again.mem_limit) == ("large", 4 * environment.GIB)
+    before_there_were_profiles.load_state({"object_id": "0" * 64})
+    assert before_there_were_profiles.kind == "student"
+    idle.load_state({})
+    assert idle.kind == ""
+    again.clear_state()
+    assert "profile" not in again.get_state()
