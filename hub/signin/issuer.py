@@ -40,6 +40,8 @@ class SecretError(IssuerError):
 class Issuer:
     """An OpenID provider. `address` is its issuer identifier, exactly as it writes it itself."""
 
+    setting = "oidc.issuer"  # where the admin says which one it is
+
     def __init__(self, address: str) -> None:
         self.address = address
         self._description: dict[str, Any] = {}
@@ -96,7 +98,7 @@ class Issuer:
 
     async def identify(self, tokens: Mapping[str, Any], client_id: str, nonce: str) -> dict[str, Any]:
         """The claims about who has signed in; raises IssuerError."""
-        claims = await self._checked(str(tokens.get("id_token", "")), client_id, nonce)
+        claims = await self.checked(str(tokens.get("id_token", "")), client_id, nonce)
         place = (await self.describe()).get("userinfo_endpoint")
         if not place:
             return claims
@@ -106,7 +108,7 @@ class Issuer:
             raise self._not_believed("the userinfo endpoint speaks of another person")
         return {**more, **claims}
 
-    async def _checked(self, token: str, client_id: str, nonce: str) -> dict[str, Any]:
+    async def checked(self, token: str, client_id: str, nonce: str) -> dict[str, Any]:
         """The claims of an ID token (OpenID Connect Core 3.1.3.7)."""
         try:
             key = await self._key(jwt.get_unverified_header(token).get("kid"))
@@ -182,8 +184,8 @@ class Issuer:
     def _away(self, place: str, why: str) -> IssuerError:
         return IssuerError(
             f"Your campus's sign-in does not answer just now. {TRY_LATER}",
-            f"{place} cannot be used: {why[:200]!a}. Is oidc.issuer right, and does the machine reach "
-            "it? Its certificate must be one that the machine trusts.",
+            f"{place} cannot be used: {why[:200]!a}. Is {self.setting} right, and does the machine "
+            "reach it? Its certificate must be one that the machine trusts.",
         )
 
     def _not_believed(self, why: str) -> IssuerError:
