@@ -65,7 +65,7 @@ def test_never_culling_runs_no_culler() -> None:
             "course",
             "TT_BASE_PATH is 'course'. Give it where the classroom lives, such as / or /course/.",
         ),
-        ("TT_AUTH", "saml", "TT_AUTH is 'saml'. Give it accounts or oidc."),
+        ("TT_AUTH", "saml", "TT_AUTH is 'saml'. Give it accounts, oidc or lti13."),
         (
             "TT_ROSTER_TOKEN",
             "hunter2",
