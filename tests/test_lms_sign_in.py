@@ -7,7 +7,10 @@ from __future__ import annotations
 import base64
 import html
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,10 +24,13 @@ from tornado.web import create_signed_value
 
 from hub.accounts.store import Store
 from hub.launch.courses import Courses
+from hub.launch.tests import lms
 from hub.launch.tests.lms import CLIENT, COURSE, DEPLOYMENT, LINK, Lms
+from hub.roster import reading
 from hub.signin.identities import Identities
 from hub.tests.alone import free_port, running
 from hub.tests.environment import environment
+from tests.classroom import REPOSITORY
 
 HOME = "/course/hub/home"
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
@@ -37,6 +43,7 @@ class Classroom:
     url: str
     state: Path
     lms: Lms
+    env: dict[str, str]
 
     @property
     def log(self) -> str:
@@ -56,14 +63,14 @@ class Classroom:
 @pytest.fixture(scope="module")
 def classroom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Classroom]:
     state, port = tmp_path_factory.mktemp("hub"), free_port()
-    lms = Lms(f"http://127.0.0.1:{port}/course/hub/")
-    lms.registration.set_launch_url(f"{lms.hub}home")
+    site = Lms(f"http://127.0.0.1:{port}/course/hub/")
+    site.registration.set_launch_url(f"{site.hub}home")
     told = {
-        "issuer": lms.url,
+        "issuer": site.url,
         "client_id": CLIENT,
-        "authorize_url": f"{lms.url}/authorize",
-        "keys_url": f"{lms.url}/keys",
-        "token_url": f"{lms.url}/token",
+        "authorize_url": f"{site.url}/authorize",
+        "keys_url": f"{site.url}/keys",
+        "token_url": f"{site.url}/token",
         "deployments": [DEPLOYMENT],
         "courses": [COURSE],
         "username_claim": "custom.username",
@@ -71,9 +78,10 @@ def classroom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Classroom]:
         "roster_only": False,
     }
     text = base64.b64encode(json.dumps(told).encode()).decode()
-    with running(state, port=port, TT_AUTH="lti13", TT_LTI=text, TT_SELF_REGISTRATION="closed") as url:
-        yield Classroom(url, state, lms)
-    lms.stop()
+    changed = {"TT_AUTH": "lti13", "TT_LTI": text, "TT_SELF_REGISTRATION": "closed"}
+    with running(state, port=port, **changed) as url:
+        yield Classroom(url, state, site, environment(**changed))
+    site.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -302,3 +310,35 @@ def test_what_the_admin_of_the_lms_enters_is_on_a_page(
     assert set(key) == {"kty", "n", "e", "kid", "alg", "use", "key_ops"}
     assert (classroom.state / "lti-key.pem").stat().st_mode & 0o777 == 0o600
     assert requests.get(told["target_link_uri"], timeout=30).ok
+
+
+def test_the_members_of_a_course_become_a_roster(
+    classroom: Classroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come_back(classroom, "ada")
+
+    def asked() -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "hub.launch",
+            "--store",
+            str(classroom.state / "accounts.sqlite"),
+            "members",
+        ]
+        env = {**os.environ, **classroom.env, "PYTHONPATH": str(REPOSITORY)}
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    answer = asked()
+    assert answer.returncode == 1
+    assert "'Nameless' cannot be in a roster: The claim 'custom.username'" in answer.stderr
+    assert answer.stdout == ""
+
+    monkeypatch.delitem(lms.PEOPLE, "$User.username")
+    answer = asked()
+    assert answer.returncode == 0, answer.stderr
+    people = {person.username: person for person in reading.read(answer.stdout.encode())}
+    assert {name: person.role for name, person in people.items()} == {
+        "ada": "instructor", "grace": "student", "tom": "grader", "admin": "instructor",
+    }  # fmt: skip
+    assert people["grace"].section == "CS 101"

@@ -10,6 +10,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 
 import jwt
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.httputil import HTTPHeaders
 
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 10
@@ -145,6 +146,11 @@ class Issuer:
 
     async def _ask(self, request: HTTPRequest) -> dict[str, Any]:
         """A JSON object from one of its addresses."""
+        told, _ = await self._fetch(request)
+        return told
+
+    async def _fetch(self, request: HTTPRequest) -> tuple[dict[str, Any], HTTPHeaders]:
+        """The same, with the headers that it came with."""
         client = AsyncHTTPClient(force_instance=True, max_body_size=LARGEST)
         request.connect_timeout, request.request_timeout = CONNECT_SECONDS, ANSWER_SECONDS
         request.follow_redirects = False  # a secret goes where the admin said, and nowhere else
@@ -161,7 +167,7 @@ class Issuer:
             raise self._away(request.url, "what it answers is not JSON") from error
         finally:
             client.close()
-        return told
+        return told, answer.headers
 
     def _refused(self, place: str, error: HTTPClientError) -> IssuerError:
         code = ""
