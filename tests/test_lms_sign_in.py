@@ -224,6 +224,12 @@ def test_who_opens_the_address_without_the_lms_is_told_where_to_begin(
     for path in ("oauth_login", "oauth_login?iss=x&login_hint=y", "oauth_callback"):
         page.goto(f"{classroom.url}lti13/{path}")
         refused(page, "Open the classroom by its link in your course")
+    answer = requests.get(f"{classroom.url}lti13/oauth_callback", timeout=30)
+    assert (
+        "frame-ancestors *" in answer.headers["Content-Security-Policy"]
+    )  # said where the LMS frames it, too
+    answer = requests.get(f"{classroom.url}login", timeout=30)
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
     page.get_by_role("link", name="Back to the start").click()
     expect(page.locator("main")).to_contain_text("You come in from your course")
     page.get_by_text("The classroom's own account").click()
@@ -307,7 +313,7 @@ def test_what_the_admin_of_the_lms_enters_is_on_a_page(
     for name in ("target_link_uri", "oidc_initiation_url", "public_jwk_url"):
         expect(page.locator("main")).to_contain_text(told[name])
     [key] = requests.get(told["public_jwk_url"], timeout=30).json()["keys"]
-    assert set(key) == {"kty", "n", "e", "kid", "alg", "use", "key_ops"}
+    assert set(key) == {"kty", "n", "e", "kid", "alg", "use"}
     assert (classroom.state / "lti-key.pem").stat().st_mode & 0o777 == 0o600
     assert requests.get(told["target_link_uri"], timeout=30).ok
 

@@ -35,6 +35,7 @@ class Key:
     def public(self) -> dict[str, Any]:
         """The public half, as a JSON Web Key."""
         told = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
+        del told["key_ops"]  # `use` says it
         return {**told, "kid": self._name, "alg": "RS256", "use": "sig"}
 
     def sign(self, claims: dict[str, Any]) -> str:

@@ -75,12 +75,12 @@ class Members(Platform):
 def _rows(told: dict[str, Any], choices: Choices) -> Iterator[dict[str, str]]:
     context, members = told.get("context"), told.get("members")
     label = str(context.get("label") or context.get("id")) if isinstance(context, dict) else ""
-    for member in members if isinstance(members, list) else ():
+    for member in filter(_is_group, members if isinstance(members, list) else ()):
         role = claims.role_of(member.get("roles"))
         if role is None or member.get("status", "Active") != "Active":
             continue
         messages = member.get("message")
-        message = messages[0] if isinstance(messages, list) and messages else {}
+        message: dict[str, Any] = next(filter(_is_group, messages if isinstance(messages, list) else ()), {})
         lis = {f"{LTI}lis": {"person_sourcedid": member.get("lis_person_sourcedid")}}
         try:
             username = claims.username_of({**lis, **member, **message}, choices)
@@ -96,6 +96,10 @@ def _rows(told: dict[str, Any], choices: Choices) -> Iterator[dict[str, str]]:
             role,
         )
         yield dict(zip(COLUMNS, cells, strict=True))
+
+
+def _is_group(told: Any) -> bool:
+    return isinstance(told, dict)
 
 
 def _next(place: str, link: str) -> str | None:
