@@ -8,9 +8,10 @@ from typing import Any
 from ltiauthenticator.lti13.error import ValidationError
 from ltiauthenticator.lti13.validator import LTI13LaunchValidator
 
+from hub.accounts import names
 from hub.launch.choices import Choices
 from hub.roster.reading import slug
-from hub.signin.claims import LONGEST_SECTION, ClaimsError, at, display_name, username
+from hub.signin.claims import LONGEST_NAME, LONGEST_SECTION, ClaimsError, at, display_name, username
 
 # https://www.imsglobal.org/spec/lti/v1p3/#required-message-claims
 LTI = "https://purl.imsglobal.org/spec/lti/claim/"
@@ -111,7 +112,8 @@ def _course(claims: Mapping[str, Any], choices: Choices) -> Course:
     """Where the launch comes from; raises ClaimsError for what the classroom is not for."""
     deployment = _text(claims[f"{LTI}deployment_id"])
     context = _group(claims, f"{LTI}context")
-    course, title = _text(context.get("id")), _text(context.get("title")) or _label(claims)
+    course = _text(context.get("id"))
+    title = names.display(_text(context.get("title")) or _label(claims))[:LONGEST_NAME]
     if deployment not in choices.deployments:
         raise ClaimsError(
             "This classroom does not know this part of your LMS.",
@@ -121,7 +123,7 @@ def _course(claims: Mapping[str, Any], choices: Choices) -> Course:
     if course not in choices.courses:
         raise ClaimsError(
             f"This classroom is not for the course {title or 'that you come from'}.",
-            f"A launch from the course {course[:200]!a} ({title[:200]!a}) is refused. If this classroom is "
+            f"A launch from the course {course[:200]!a} ({title!a}) is refused. If this classroom is "
             "for it, add its id to lti.courses.",
         )
     marks, members = _group(claims, MARKS), _group(claims, MEMBERS)
