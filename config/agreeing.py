@@ -194,19 +194,37 @@ def _certificate(settings: Settings) -> Found:
 
 
 def _campus(settings: Settings) -> Found:
-    if settings["hub"]["auth"] != "oidc":
-        return
-    for name in ("issuer", "client_id", "secret_file"):
-        if settings["oidc"][name] is None:
-            yield (
-                ("hub.auth",),
-                f"hub.auth is 'oidc', but oidc.{name} is missing. Add it, or set hub.auth: accounts.",
-            )
-    if settings["hub"]["self_registration"] == "approval":
+    way, registration = settings["hub"]["auth"], settings["hub"]["self_registration"]
+    if way != "accounts":
+        group, needed = {
+            "oidc": ("oidc", ("issuer", "client_id", "secret_file")),
+            "lti13": ("lti", ("issuer", "client_id", "authorize_url", "keys_url", "deployments")),
+        }[way]
+        for name in needed:
+            if not settings[group][name]:
+                yield (
+                    ("hub.auth",),
+                    f"hub.auth is {way!r}, but {group}.{name} is missing. Add it, or set hub.auth: accounts.",
+                )
+    if way == "oidc" and registration == "approval":
         yield (
             ("hub.self_registration",),
             "hub.self_registration is 'approval', but with hub.auth: oidc nobody asks for an account here. "
             "Write closed (who is on the roster) or open (whomever the provider signs in).",
+        )
+    if way == "lti13" and registration != "closed":
+        yield (
+            ("hub.self_registration",),
+            f"hub.self_registration is {registration!r}, but with hub.auth: lti13 nobody makes an account "
+            "here. Write closed; lti.courses and lti.roster_only say who gets in.",
+        )
+    network = settings["network"]
+    in_front = network["hostname"] and network["trusted_proxies"]
+    if way == "lti13" and settings["tls"]["certificate"] == "none" and not in_front:
+        yield (
+            ("hub.auth",),
+            "hub.auth is 'lti13', but the classroom has no https, and an LMS launches nothing else. Set "
+            "tls.certificate, or network.hostname and network.trusted_proxies with a web server in front.",
         )
 
 

@@ -126,7 +126,8 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_IDLE_TIMEOUT": student["idle_timeout"],
         "TT_ADMIN": hub["admin"],
         "TT_AUTH": hub["auth"],
-        "TT_OIDC": _oidc(settings),
+        "TT_OIDC": _group(settings, "oidc", "oidc"),
+        "TT_LTI": _group(settings, "lti13", "lti"),
         "TT_SELF_REGISTRATION": hub["self_registration"],
         "TT_CONCURRENT_SPAWNS": hub["concurrent_spawns"] or spawns_at_once(settings, machine),
         "TT_TRACK": settings["course"]["track"],
@@ -152,11 +153,11 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
     }
 
 
-def _oidc(settings: Settings) -> str:
-    """The group oidc as the hub reads it: JSON, in base64, since a group of the campus may have any sign."""
-    if settings["hub"]["auth"] != "oidc":
+def _group(settings: Settings, way: str, group: str) -> str:
+    """A group of the settings as the hub reads it: JSON, in base64, as a campus's names may have any sign."""
+    if settings["hub"]["auth"] != way:
         return ""
-    return _in_base64({name: value for name, value in settings["oidc"].items() if name != "secret_file"})
+    return _in_base64({name: value for name, value in settings[group].items() if name != "secret_file"})
 
 
 def _in_base64(told: Any) -> str:

@@ -81,6 +81,7 @@ def limits(part: Schema) -> str:
         "hostname": "a host name or an IPv4 address, or null",
         "image-name": "an image's name with a tag or digest",
         "ipv4": "an IPv4 address",
+        "https-address": "an https address, or null",
         "issuer": "an https address, or null",
         "services-subnet": "a private IPv4 network, /16 to /24",
         "share": f"a number{bounds}, a share like 50%, or null",

@@ -1,8 +1,8 @@
 """`python -m hub.verify --url http://proxy:8000/`: does the classroom work for a student?
 
 Signs in as the probe user, starts its server, runs a cell in a kernel, and stops the server again. Where the
-campus signs people in, its provider is asked whether it knows the classroom. What fails is said in one
-sentence, and the exit code is 1.
+campus signs people in, its provider is asked whether it knows the classroom, or the LMS for its keys. What
+fails is said in one sentence, and the exit code is 1.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from tornado.websocket import WebSocketError, websocket_connect
 
 from hub.accounts.names import PROBE
 from hub.config.settings import Settings, SettingsError
+from hub.launch.platform import Platform
 from hub.signin.issuer import Issuer, IssuerError
 
 START_SECONDS = 240
@@ -171,12 +172,15 @@ class Probe:
 
 
 def ask_campus() -> None:
-    """Whether the campus's provider is there and knows the classroom."""
+    """Whether the campus's provider is there and knows the classroom, or the LMS shows its keys."""
     try:
-        choices = Settings.from_environment().oidc
-        if choices:
+        settings = Settings.from_environment()
+        if oidc := settings.oidc:
             with step("Asking the campus's sign-in"):
-                asyncio.run(Issuer(choices.issuer).try_out(choices.client_id, choices.secret))
+                asyncio.run(Issuer(oidc.issuer).try_out(oidc.client_id, oidc.secret))
+        if lti := settings.lti:
+            with step("Asking the LMS for its keys"):
+                asyncio.run(Platform(lti.issuer, lti.keys_url).try_keys())
     except (SettingsError, IssuerError) as error:
         raise VerifyError(str(error)) from None
 

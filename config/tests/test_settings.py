@@ -219,7 +219,7 @@ WRONG_VALUES = [
         "with a letter or digit, "
         "at most 64 characters, and not classroom-probe (which the classroom uses to test itself).",
     ),
-    ("hub:\n  auth: saml", "2: hub.auth is 'saml'. Write accounts or oidc."),
+    ("hub:\n  auth: saml", "2: hub.auth is 'saml'. Write accounts or oidc or lti13."),
     (
         "oidc:\n  issuer: http://sso.example.edu",
         "2: oidc.issuer is 'http://sso.example.edu'. Write the address that the provider calls its issuer, "
@@ -238,6 +238,11 @@ WRONG_VALUES = [
         "oidc:\n  grader_groups:\n    - staff\n    -",
         "4: oidc.grader_groups holds an empty entry. Write a list of the groups' names, like "
         "[cs101-markers].",
+    ),
+    (
+        "lti:\n  courses: [42]",
+        "2: lti.courses holds 42. Write a list of the ids that the hub's log says, each in quotes, like "
+        '["42"].',
     ),
     ("course:\n  track: discovry", "2: course.track is 'discovry'. Did you mean discovery?"),
     ("course:\n  track: x", "2: course.track is 'x'. Write discovery or immediate or core."),
@@ -310,18 +315,42 @@ UNKNOWN_KEYS = [
     (
         "password: secret",
         "1: there is no setting password. The file has: classroom, state, network, tls, ceiling, "
-        "student, instructor, profiles, hub, oidc, course, "
+        "student, instructor, profiles, hub, oidc, lti, course, "
         "datasets, images, grading, backup, monitoring.",
     ),
     (
         "8000: x",
         "1: there is no setting 8000. The file has: classroom, state, network, tls, ceiling, "
-        "student, instructor, profiles, hub, oidc, course, "
+        "student, instructor, profiles, hub, oidc, lti, course, "
         "datasets, images, grading, backup, monitoring.",
     ),
 ]
 
+LMS = (
+    "lti:\n  issuer: https://moodle.example.edu\n  client_id: x\n  authorize_url: https://moodle.example.edu/a\n"
+    "  keys_url: https://moodle.example.edu/k\n  deployments: ['1']\n"
+)
+WITH_TLS = "network:\n  hostname: classroom.example.edu\ntls:\n  certificate: internal\n"
+
 CONTRADICTIONS = [
+    (
+        WITH_TLS + LMS.replace("client_id: x", "client_id: null") + "hub:\n  auth: lti13",
+        "12: hub.auth is 'lti13', but lti.client_id is missing. Add it, or set hub.auth: accounts.",
+    ),
+    (
+        WITH_TLS + LMS.replace("['1']", "[]") + "hub:\n  auth: lti13",
+        "12: hub.auth is 'lti13', but lti.deployments is missing. Add it, or set hub.auth: accounts.",
+    ),
+    (
+        WITH_TLS + LMS + "hub:\n  auth: lti13\n  self_registration: open",
+        "13: hub.self_registration is 'open', but with hub.auth: lti13 nobody makes an account here. Write "
+        "closed; lti.courses and lti.roster_only say who gets in.",
+    ),
+    (
+        LMS + "hub:\n  auth: lti13",
+        "8: hub.auth is 'lti13', but the classroom has no https, and an LMS launches nothing else. Set "
+        "tls.certificate, or network.hostname and network.trusted_proxies with a web server in front.",
+    ),
     (
         "network:\n  services_subnet: 172.30.244.0/24",
         "2: network.students_subnet, 172.30.244.0/22, overlaps network.services_subnet, "
@@ -558,6 +587,10 @@ ONE_OF_MANY = {
         ["http://sso.example.edu", "https://", "https://a b", "https://a/?b", "sso.example.edu"],
     ),
     "oidc.client_id": (["0oa-x.y:z", "https://classroom.example.edu"], ["", "a b", "é", "x" * 201]),
+    "lti.keys_url": (
+        ["https://moodle.example.edu/mod/lti/certs.php", "https://sso.canvaslms.com/api/lti/security/jwks"],
+        ["http://moodle.example.edu", "moodle.example.edu", "https://a b"],
+    ),
     "student.memory": (["256M", "1.5G", "1T"], ["255M", "2T", "1g", "1GB", "-1G", "1e3M", "G"]),
     "ceiling.memory": (["100%", "2G"], ["0%", "101%", "1023M", "%"]),
     "datasets.mirror": (
@@ -886,3 +919,9 @@ def test_the_campus_is_told_to_the_hub_in_signs_that_an_environment_file_takes(t
     assert "secret_file" not in json.loads(base64.b64decode(told))
     assert json.loads(base64.b64decode(told))["allowed_groups"] == ['Ada\'s $HOME "é"']
     assert deriving.environment(in_force(tmp_path, ""), MACHINE)["TT_OIDC"] == ""
+
+
+def test_the_lms_is_told_to_the_hub_where_people_come_from_it(tmp_path: Path) -> None:
+    told = environment(tmp_path, WITH_TLS + LMS + "hub:\n  auth: lti13\n")["TT_LTI"]
+    assert json.loads(base64.b64decode(told))["deployments"] == ["1"]
+    assert environment(tmp_path, LMS)["TT_LTI"] == ""

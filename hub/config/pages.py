@@ -15,7 +15,7 @@ def configure(c: Config, settings: Settings) -> None:
     c.JupyterHub.template_vars = {
         "title": settings.title,
         "self_registration": settings.self_registration,
-        "passwords": settings.oidc is None,  # whether everybody has one here
+        "passwords": settings.has_passwords,
         "announced": announcement.text,  # called for each page
     }
     c.JupyterHub.logo_file = str(HUB / "static" / "flame.svg")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hub import profiles
+from hub.launch import choices as lti_choices
+from hub.launch.choices import Choices as LtiChoices
 from hub.profiles import Profiles
 from hub.signin import choices
 from hub.signin.choices import Choices
@@ -35,7 +37,8 @@ class Settings:
     concurrent_spawns: int
     idle_timeout: int  # 0: never
     admin: str
-    oidc: Choices | None  # how the campus signs people in; None: accounts of our own
+    oidc: Choices | None  # how the campus signs people in
+    lti: LtiChoices | None  # from which LMS they come; neither: accounts of our own
     self_registration: str  # closed, approval or open
     track: str
     datasets: str
@@ -60,14 +63,21 @@ class Settings:
                 return convert(text)
             except ValueError:
                 # The value of a variable whose name speaks of a secret is not shown.
-                shown = "not usable" if re.search("TOKEN|PASSWORD|SECRET|OIDC", variable) else repr(text)
+                shown = "not usable" if re.search("TOKEN|PASSWORD|SECRET|OIDC|LTI", variable) else repr(text)
                 raise SettingsError(f"{variable} is {shown}. Give it {hint}.") from None
 
+        way = read("TT_AUTH", _way, "accounts, oidc or lti13")
+
         def campus() -> Choices | None:
-            if read("TT_AUTH", _way, "accounts or oidc") == "accounts":
+            if way != "oidc":
                 return None
             secret = read("TT_OIDC_SECRET", str, "the client secret, by oidc.secret_file")
             return read("TT_OIDC", lambda text: choices.read(text, secret), "config/classroom.yml's oidc")
+
+        def lms() -> LtiChoices | None:
+            if way != "lti13":
+                return None
+            return read("TT_LTI", lti_choices.read, "config/classroom.yml's lti")
 
         def secret(variable: str) -> str:
             return read(variable, _long, "a random secret of at least 16 characters")
@@ -89,6 +99,7 @@ class Settings:
             idle_timeout=read("TT_IDLE_TIMEOUT", int, "seconds such as 3600, or 0 for never"),
             admin=read("TT_ADMIN", str, "the admin's username"),
             oidc=campus(),
+            lti=lms(),
             self_registration=read("TT_SELF_REGISTRATION", _registration, "closed, approval or open"),
             track=read("TT_TRACK", str, "the name of the course's track"),
             datasets=read("TT_DATASETS", str, "where data sets are inside a student's container"),
@@ -103,13 +114,18 @@ class Settings:
         )
 
     @property
+    def has_passwords(self) -> bool:
+        """Whether everybody has one here."""
+        return self.oidc is None and self.lti is None
+
+    @property
     def grading_url(self) -> str:
         """Where the API is for a student's container."""
         return f"http://{self.api_ip}:8300{self.base_path}services/grading/"
 
 
 def _way(text: str) -> str:
-    if text not in ("accounts", "oidc"):
+    if text not in ("accounts", "oidc", "lti13"):
         raise ValueError(text)
     return text
 

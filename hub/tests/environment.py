@@ -24,6 +24,7 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_ADMIN": "admin",
         "TT_AUTH": "accounts",
         "TT_OIDC": "",
+        "TT_LTI": "",
         "TT_SELF_REGISTRATION": "open",
         "TT_TRACK": "discovery",
         "TT_DATASETS": "/srv/datasets",
