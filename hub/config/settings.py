@@ -31,6 +31,8 @@ class Settings:
     student_image: str
     student_memory: str
     student_cpus: float
+    student_disk: int  # bytes of a home; 0: no limit
+    student_files: int
     concurrent_spawns: int
     idle_timeout: int  # 0: never
     admin: str
@@ -82,6 +84,10 @@ class Settings:
             student_image=read("TT_STUDENT_IMAGE", str, "the image of students' servers"),
             student_memory=read("TT_STUDENT_MEMORY", str, "an amount such as 1G"),
             student_cpus=read("TT_STUDENT_CPUS", float, "a number of CPUs such as 1.0"),
+            student_disk=read("TT_STUDENT_DISK", int, "bytes such as 2147483648, or 0 for no limit"),
+            student_files=read(
+                "TT_STUDENT_FILES", int, "a number of files such as 262144, or 0 for no limit"
+            ),
             concurrent_spawns=read("TT_CONCURRENT_SPAWNS", int, "a number of servers such as 10"),
             idle_timeout=read("TT_IDLE_TIMEOUT", int, "seconds such as 3600, or 0 for never"),
             admin=read("TT_ADMIN", str, "the admin's username"),

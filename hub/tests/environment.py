@@ -13,6 +13,8 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_STUDENT_IMAGE": "tinytorch/student:0.1.0",
         "TT_STUDENT_MEMORY": "1G",
         "TT_STUDENT_CPUS": "1.0",
+        "TT_STUDENT_DISK": str(2**31),
+        "TT_STUDENT_FILES": "1000",
         "TT_CONCURRENT_SPAWNS": "8",
         "TT_IDLE_TIMEOUT": "3600",
         "TT_ADMIN": "admin",
