@@ -52,10 +52,11 @@ class Meter:
         self._homes: dict[str, Home] = {}
 
     def turn(self, pause: Callable[[float], None] = time.sleep) -> None:
-        """Count what is due, and write down what all hold."""
+        """Write down what all hold, count what is due, and write that down."""
         students = self._students()
         for gone in self._homes.keys() - students:
             del self._homes[gone]
+        self._tell()
         for username, key in students.items():
             before = self._homes.get(username)
             began = self._clock()
@@ -69,7 +70,6 @@ class Meter:
             self._homes[username] = Home(found, self._clock() + interval, interval)
             self._tell()
             pause(min(PAUSE * (self._clock() - began), LONGEST_PAUSE))
-        self._tell()
 
     def _students(self) -> dict[str, str]:
         """Whose home is called what, by the gate's table."""
