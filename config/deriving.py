@@ -21,6 +21,8 @@ from config.units import format_size, parse_share, parse_size
 DEFAULT_MEMORY_SHARE = "80%"
 # Fixed addresses, counted from the first of the students' subnet; the engine's own (the gateway) is number 1.
 GATEWAY, HUB, PROXY, API = 1, 2, 3, 4
+BYTES_A_FILE = 8192  # of a student's disk space; ext4 has a file for each 16384
+
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 # Each a quarter of services_subnet.
 SERVICES_QUARTERS = ("front", "services", "monitoring", "dashboards")
@@ -105,6 +107,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
     network, student, hub = settings["network"], settings["student"], settings["hub"]
     grading, monitoring, backup = settings["grading"], settings["monitoring"], settings["backup"]
     memory = ceiling_memory(settings, machine)
+    disk = parse_size(student["disk"]) if student["disk"] else 0  # no limit
     values: dict[str, Any] = {
         "TT_NAME": name,
         # The plain apostrophe would end the value in the environment file.
@@ -123,6 +126,8 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_STUDENT_IMAGE": f"{name}/student:{version()}",
         "TT_SANDBOX_IMAGE": f"{name}/sandbox:{version()}",
         "TT_PROFILES": _in_base64(profiles(settings)),
+        "TT_STUDENT_DISK": disk,
+        "TT_STUDENT_FILES": disk // BYTES_A_FILE,
         "TT_IDLE_TIMEOUT": student["idle_timeout"],
         "TT_ADMIN": hub["admin"],
         "TT_AUTH": hub["auth"],

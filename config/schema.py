@@ -85,7 +85,7 @@ def limits(part: Schema) -> str:
         "issuer": "an https address, or null",
         "services-subnet": "a private IPv4 network, /16 to /24",
         "share": f"a number{bounds}, a share like 50%, or null",
-        "size": f"a size{bounds}",
+        "size": f"a size{bounds}{', or null' if 'null' in part['type'] else ''}",
         "size-or-share": f"a size{bounds}, a share like 80%, or null",
         "state-path": "an absolute path",
         "students-subnet": "a private IPv4 network, /16 to /28",

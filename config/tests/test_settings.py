@@ -72,7 +72,13 @@ def test_empty_file_is_a_classroom_with_every_default(tmp_path: Path, text: str)
 
 def test_what_is_set_is_in_force_and_the_rest_stays_default(tmp_path: Path) -> None:
     values = in_force(tmp_path, "student:\n  memory: 1.5G\ndatasets:\n  sets: []\nstate: /data/classroom\n")
-    assert values["student"] == {"memory": "1.5G", "cpus": 1.0, "pids": 256, "idle_timeout": 3600}
+    assert values["student"] == {
+        "memory": "1.5G",
+        "cpus": 1.0,
+        "pids": 256,
+        "disk": "2G",
+        "idle_timeout": 3600,
+    }
     assert values["datasets"]["sets"] == []
     assert values["state"] == "/data/classroom"
 
@@ -134,7 +140,8 @@ WRONG_VALUES = [
     (
         "profiles:\n  student:\n    description: x",
         "2: profiles has 'student', which is no name. Use small letters, digits and single hyphens, "
-        "beginning with a letter, at most 30 characters, and neither student nor instructor, which everybody has.",
+        "beginning with a letter, at most 30 characters, and neither student nor instructor, "
+        "which everybody has.",
     ),
     (
         f"{LARGE}    memory: 4 GB",
@@ -488,7 +495,7 @@ def test_unclosed_quote_is_refused_with_its_line(tmp_path: Path) -> None:
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    text = "hub:\n  admin: A\n  admin: b\nstudent:\n  memory: big\n  disk: 1G\nnetwork:\n  port: 0\n"
+    text = "hub:\n  admin: A\n  admin: b\nstudent:\n  memory: big\n  swap: 1G\nnetwork:\n  port: 0\n"
     assert [message.split(":")[0] for message in complaints(tmp_path, text)] == ["2", "3", "5", "6", "8"]
 
 
@@ -591,6 +598,7 @@ ONE_OF_MANY = {
         ["https://moodle.example.edu/mod/lti/certs.php", "https://sso.canvaslms.com/api/lti/security/jwks"],
         ["http://moodle.example.edu", "moodle.example.edu", "https://a b"],
     ),
+    "student.disk": (["100M", "1.5G", "100T"], ["99M", "2", "101T", 5]),
     "student.memory": (["256M", "1.5G", "1T"], ["255M", "2T", "1g", "1GB", "-1G", "1e3M", "G"]),
     "ceiling.memory": (["100%", "2G"], ["0%", "101%", "1023M", "%"]),
     "datasets.mirror": (
@@ -657,6 +665,8 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
         "TT_PROXY_IP": "172.30.244.3",
         "TT_API_IP": "172.30.244.4",
         "TT_CGROUP_STUDENTS": "/tinytorch/students",
+        "TT_STUDENT_DISK": "2147483648",
+        "TT_STUDENT_FILES": "262144",
         "TT_SELF_REGISTRATION": "approval",
         "TT_SUBMISSION_MAX_BYTES": "10485760",
         "TT_SANDBOX_MEMORY": "1G",

@@ -34,6 +34,8 @@ class Settings:
     students_range: str  # the addresses that students' servers are given
     student_image: str
     profiles: Profiles
+    student_disk: int  # bytes of a home; 0: no limit
+    student_files: int
     concurrent_spawns: int
     idle_timeout: int  # 0: never
     admin: str
@@ -94,6 +96,10 @@ class Settings:
             student_image=read("TT_STUDENT_IMAGE", str, "the image of students' servers"),
             profiles=read(
                 "TT_PROFILES", lambda text: profiles.read(text, memory), "every kind of server, in base64"
+            ),
+            student_disk=read("TT_STUDENT_DISK", int, "bytes such as 2147483648, or 0 for no limit"),
+            student_files=read(
+                "TT_STUDENT_FILES", int, "a number of files such as 262144, or 0 for no limit"
             ),
             concurrent_spawns=read("TT_CONCURRENT_SPAWNS", int, "a number of servers such as 10"),
             idle_timeout=read("TT_IDLE_TIMEOUT", int, "seconds such as 3600, or 0 for never"),

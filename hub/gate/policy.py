@@ -21,6 +21,7 @@ IDLE = {"ExposedPorts", "AttachStdout", "AttachStderr"}
 
 PERIOD = 100_000  # microseconds; the engine's own default
 SHARES = 1024  # of CPU time, where it is short: the engine's own default
+TMP_FILES = 65_536  # in /tmp: each takes memory of the kernel's, too
 LEAST_MEMORY = 6 * 2**20  # the engine refuses less
 VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=[^\0]*", re.DOTALL)
 
@@ -99,6 +100,9 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
             "CpuQuota": _cpu_quota(host, profile.cpus),
             "CpuShares": round(SHARES * profile.cpu_share),
             "PidsLimit": profile.pids,
+            # Outside the home, where space is counted, nothing of the disk can be written; /tmp is memory.
+            "ReadonlyRootfs": True,
+            "Tmpfs": {"/tmp": f"size={memory // 2},nr_inodes={TMP_FILES},mode=1777,exec,nosuid,nodev"},  # noqa: S108
             # A student can write to the log of their own server: it must not grow over the disk.
             "LogConfig": {"Type": "local", "Config": {"max-size": "1m", "max-file": "2"}},
             # Not Binds: where a source is missing they make an empty one that root owns; this is an error.

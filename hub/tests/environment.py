@@ -19,6 +19,8 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_STUDENT_IMAGE": "tinytorch/student:0.1.0",
         "TT_PROFILES": profiles(),
         "TT_CEILING_STUDENTS_MEMORY_BYTES": str(12 * GIB),
+        "TT_STUDENT_DISK": str(2**31),
+        "TT_STUDENT_FILES": "1000",
         "TT_CONCURRENT_SPAWNS": "8",
         "TT_IDLE_TIMEOUT": "3600",
         "TT_ADMIN": "admin",

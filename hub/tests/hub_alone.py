@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jupyterhub.proxy import Proxy
 
-from hub import announcement
+from hub import announcement, disk
 from hub.people import pages as people
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it here
@@ -37,5 +37,6 @@ kept = ("roster", "warm", "people", "administering")
 c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] in kept]
 c.JupyterHub.load_roles = [role for role in c.JupyterHub.load_roles if role["name"] in kept]
 announcement.FILE = state / "announcement.json"
+disk.FILE = state / "homes.json"
 c.Accounts.more_pages = people.handlers("http://127.0.0.1:9/grading/is/away", os.environ["TT_ROSTER_TOKEN"])
 c.Accounts.path = str(state / "accounts.sqlite")

@@ -1,7 +1,7 @@
 """JupyterHub with our line of servers, one start at a time, and servers that are no containers.
 
-A start writes down whose it is in STATE/started, its token in STATE/token-NAME and what the gate would be told in
-STATE/kind-NAME; it lasts until STATE/hold is gone.
+A start writes down whose it is in STATE/started, its token in STATE/token-NAME and what the gate would be
+told in STATE/kind-NAME; it lasts until STATE/hold is gone.
 """
 
 import asyncio

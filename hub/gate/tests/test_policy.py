@@ -87,6 +87,8 @@ def test_container_of_a_spawn_is_confined() -> None:
     assert host["NetworkMode"] == "tinytorch-students"
     assert host["Dns"] == ["127.0.0.1"]
     assert host["CgroupParent"] == "/tinytorch/students"
+    assert host["ReadonlyRootfs"] is True
+    assert host["Tmpfs"]["/tmp"].startswith(f"size={GIB // 4},nr_inodes=65536,")
     assert (host["Memory"], host["MemorySwap"], host["PidsLimit"]) == (GIB // 2, GIB // 2, 256)
     assert [(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in host["Mounts"]] == [
         ("/srv/tinytorch/homes/ada", "/home/ada", False),
