@@ -26,6 +26,7 @@ def contradictions(settings: Settings) -> Found:
     yield from _addresses(settings)
     yield from _campus(settings)
     yield from _certificate(settings)
+    yield from _subdomains(settings)
     yield from _backup_within(settings)
     yield from _profiles(settings)
     memory, cpus = settings["ceiling"]["memory"], settings["ceiling"]["cpus"]
@@ -165,7 +166,7 @@ def _certificate(settings: Settings) -> Found:
             f"{says}, but network.hostname is not set. Write the name that browsers use, like "
             "classroom.campus.edu.",
         )
-    if source == "acme" and hostname and hostname.replace(".", "").isdigit():
+    if source == "acme" and hostname and is_address(hostname):
         yield (
             ("network.hostname", "tls.certificate"),
             f"{says}, but network.hostname is {hostname}, and ACME gives certificates for names. "
@@ -190,6 +191,43 @@ def _certificate(settings: Settings) -> Found:
             ("tls.http_port", "tls.https_port"),
             f"tls.http_port is {tls['http_port']}, which tls.https_port has taken. Choose another for one of "
             "the two.",
+        )
+
+
+def is_address(hostname: str) -> bool:
+    """Whether a host name is an IPv4 address."""
+    return hostname.replace(".", "").isdigit()
+
+
+def _subdomains(settings: Settings) -> Found:
+    network = settings["network"]
+    if not network["subdomains"]:
+        return
+    hostname, key = network["hostname"], "network.subdomains"
+    if hostname is None:
+        yield (
+            (key,),
+            "network.subdomains is true, but network.hostname is not set. Write the name below which "
+            "everybody gets one, like classroom.campus.edu.",
+        )
+    elif is_address(hostname):
+        yield (
+            ("network.hostname", key),
+            f"network.subdomains is true, but network.hostname is {hostname}, and no name lies below an "
+            "address. Write a name like classroom.campus.edu, or set network.subdomains: false.",
+        )
+    elif "." not in hostname:
+        yield (
+            ("network.hostname", key),
+            f"network.subdomains is true, but network.hostname is {hostname}, one word alone: below it "
+            "browsers share no sign-in and take no certificate. Write a name like classroom.campus.edu.",
+        )
+    if settings["tls"]["certificate"] == "acme":
+        yield (
+            ("tls.certificate", key),
+            "tls.certificate is acme, which gets no certificate for all names below network.hostname, and "
+            "network.subdomains needs one. Get a wildcard certificate and set tls.certificate: files, or set "
+            "network.subdomains: false.",
         )
 
 

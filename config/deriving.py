@@ -118,6 +118,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_PORT": network["port"],
         "TT_BASE_PATH": network["base_path"],
         **_edge(settings),
+        **origins(settings),
         **_networks(settings),
         **cgroups(settings)["cgroupfs"],
         "TT_CEILING_MEMORY_BYTES": memory,
@@ -210,6 +211,24 @@ def address(settings: Settings, machine: str) -> str:
     return f"http://{host}:{network['port']}{network['base_path']}"
 
 
+def origins(settings: Settings) -> dict[str, str]:
+    """Scheme, host name and port of the hub and of each service; nothing where all share one."""
+    network = settings["network"]
+    if not network["subdomains"]:
+        return dict.fromkeys(
+            ("TT_ORIGIN", "TT_GRADING_ORIGIN", "TT_FORMGRADER_ORIGIN", "TT_HOST_COOKIES"), ""
+        )
+    whole = address(settings, "").removesuffix(network["base_path"])
+    hub = whole.removesuffix(":80") if whole.startswith("http:") else whole  # as browsers write it
+    return {
+        "TT_ORIGIN": hub,
+        # How the hub calls them: hub/hosts.py.
+        "TT_GRADING_ORIGIN": hub.replace("://", "://grading--service."),
+        "TT_FORMGRADER_ORIGIN": hub.replace("://", "://formgrader--service."),
+        "TT_HOST_COOKIES": "1" if hub.startswith("https:") else "",  # __Host-: browsers take them so only
+    }
+
+
 def _https_host(settings: Settings) -> str:
     port = settings["tls"]["https_port"]
     return f"{settings['network']['hostname'] or ''}{'' if port == 443 else f':{port}'}"
@@ -231,11 +250,18 @@ def _edge(settings: Settings) -> dict[str, Any]:
         "TT_HTTPS_PORT": tls["https_port"],
         "TT_HTTP_PORT": tls["http_port"],
         "TT_HOSTNAME": network["hostname"] or "",
+        "TT_HOSTNAMES": _hostnames(network),
         "TT_HTTPS_HOST": _https_host(settings),
         "TT_ACME_DIRECTORY": tls["acme_directory"] or LETS_ENCRYPT,
         "TT_ACME_EMAIL": tls["acme_email"] or "",
         "TT_ACME_ROOT": "/srv/edge/files/acme-root.pem" if tls["acme_root"] else "",
     }
+
+
+def _hostnames(network: Settings) -> str:
+    """All names that browsers come by, with blanks between."""
+    name = network["hostname"] or ""
+    return f"{name} *.{name}" if network["subdomains"] else name
 
 
 def _networks(settings: Settings) -> dict[str, str]:

@@ -420,6 +420,27 @@ CONTRADICTIONS = [
         "files, or take the line out.",
     ),
     (
+        "network:\n  subdomains: true",
+        "2: network.subdomains is true, but network.hostname is not set. Write the name below which "
+        "everybody gets one, like classroom.campus.edu.",
+    ),
+    (
+        "network:\n  subdomains: true\n  hostname: 10.0.0.7",
+        "3: network.subdomains is true, but network.hostname is 10.0.0.7, and no name lies below an address. "
+        "Write a name like classroom.campus.edu, or set network.subdomains: false.",
+    ),
+    (
+        "network:\n  subdomains: true\n  hostname: classroom",
+        "3: network.subdomains is true, but network.hostname is classroom, one word alone: below it browsers "
+        "share no sign-in and take no certificate. Write a name like classroom.campus.edu.",
+    ),
+    (
+        "network:\n  subdomains: true\n  hostname: a.edu\ntls:\n  certificate: acme\n  acme_email: it@a.edu",
+        "5: tls.certificate is acme, which gets no certificate for all names below network.hostname, and "
+        "network.subdomains needs one. Get a wildcard certificate and set tls.certificate: files, or set "
+        "network.subdomains: false.",
+    ),
+    (
         "network:\n  hostname: a.edu\ntls:\n  certificate: internal\n  http_port: 443",
         "5: tls.http_port is 443, which tls.https_port has taken. Choose another for one of the two.",
     ),
@@ -904,6 +925,36 @@ TLS = "network:\n  hostname: a.edu\n  base_path: /class/\ntls:\n  certificate: i
 )
 def test_address_is_the_one_that_browsers_need(tmp_path: Path, text: str, address: str) -> None:
     assert explaining.address(in_force(tmp_path, text)) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "origin", "cookies"),
+    [
+        ("network:\n  hostname: c.edu\n", "://c.edu:8000", ""),
+        ("network:\n  hostname: c.edu\n  port: 80\n", "://c.edu", ""),
+        (TLS + "  https_port: 8443\n", "s://a.edu:8443", "1"),
+        ("network:\n  hostname: c.edu\n  base_path: /x/\n  trusted_proxies: [127.0.0.1]\n", "s://c.edu", "1"),
+    ],
+)
+def test_every_service_has_an_origin_of_its_own_where_students_have(
+    tmp_path: Path, text: str, origin: str, cookies: str
+) -> None:
+    values = environment(tmp_path, text.replace("network:\n", "network:\n  subdomains: true\n"))
+    assert values["TT_ORIGIN"] == f"http{origin}"
+    below = origin.removeprefix("s").removeprefix("://")
+    scheme = origin.partition(":")[0]
+    assert values["TT_GRADING_ORIGIN"] == f"http{scheme}://grading--service.{below}"
+    assert values["TT_FORMGRADER_ORIGIN"] == f"http{scheme}://formgrader--service.{below}"
+    assert values["TT_HOST_COOKIES"] == cookies
+    assert values["TT_HOSTNAMES"] == f"{values['TT_HOSTNAME']} *.{values['TT_HOSTNAME']}"
+
+
+def test_without_hosts_of_their_own_nobody_is_told_of_any(tmp_path: Path) -> None:
+    values = environment(tmp_path, TLS)
+    assert [
+        values[f"TT_{name}"] for name in ("ORIGIN", "GRADING_ORIGIN", "FORMGRADER_ORIGIN", "HOST_COOKIES")
+    ] == [""] * 4
+    assert values["TT_HOSTNAMES"] == "a.edu"
 
 
 def test_web_server_on_the_same_machine_is_known_by_the_address_that_containers_see(tmp_path: Path) -> None:

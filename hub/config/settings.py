@@ -28,6 +28,7 @@ class Settings:
     name: str
     title: str
     base_path: str  # begins and ends with a slash
+    origin: str  # the hub's scheme, host and port, where students' servers have others; else empty
     students_network: str
     hub_ip: str  # the hub's address on the students' network
     api_ip: str  # the grading API's
@@ -89,6 +90,7 @@ class Settings:
             name=read("TT_NAME", str, "the classroom's short name"),
             title=read("TT_TITLE", str, "what the pages are headed with"),
             base_path=read("TT_BASE_PATH", _path, "where the classroom lives, such as / or /course/"),
+            origin=env.get("TT_ORIGIN", ""),
             students_network=read("TT_STUDENTS_NETWORK", str, "the name of the students' network"),
             hub_ip=read("TT_HUB_IP", str, "the hub's address on the students' network"),
             api_ip=read("TT_API_IP", str, "the grading API's address on the students' network"),
