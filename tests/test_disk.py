@@ -44,7 +44,7 @@ def test_student_with_a_large_home_is_told_where_most_of_it_lies_and_staff_see_i
         home = json.loads(file.read_text())["homes"].get(hoarder.name)
         return bool(home) and home["bytes"] > 1.9 * GIB and home["files"] > 5000
 
-    wait_for("the meter's own count", counted)
+    wait_for("the meter's own count", counted, 180)
     assert "1.9 of 2.0 GB" in hoarder.session.get(classroom.url + "hub/home", timeout=30).text
     metrics = requests.get(
         f"{classroom.url}hub/metrics",
@@ -69,7 +69,7 @@ def full_home(classroom: Classroom, hoarder: Student) -> Iterator[Path]:
     assert "No space left" in filled.stderr
     yield home
     hoarder.stop_server()
-    run("umount", str(home))
+    run("umount", "--lazy", str(home))
 
 
 def test_student_without_a_byte_left_gets_a_server_and_makes_room(
