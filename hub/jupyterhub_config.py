@@ -2,7 +2,7 @@
 
 import sys
 
-from hub.config import limits, pages, proxy, roles, services, signin, spawner, survival
+from hub.config import database, limits, pages, proxy, roles, services, signin, spawner, survival
 from hub.config.settings import Settings, SettingsError
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it here
@@ -12,5 +12,5 @@ try:
 except SettingsError as error:
     sys.exit(f"The hub cannot start: {error}")
 
-for concern in (signin, spawner, limits, survival, proxy, services, roles, pages):
+for concern in (signin, spawner, limits, survival, database, proxy, services, roles, pages):
     concern.configure(c, settings)

@@ -6,8 +6,11 @@ from pathlib import Path
 from jupyterhub.proxy import Proxy
 
 from hub import announcement
+from hub.config import database
 from hub.people import pages as people
 
+state = Path(os.environ["TT_TEST_STATE"])
+database.FILE = state / "jupyterhub.sqlite"
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it here
 load_subconfig(str(Path(__file__).parent.parent / "jupyterhub_config.py"))  # type: ignore[name-defined]  # noqa: F821
 
@@ -27,10 +30,9 @@ class NoProxy(Proxy):
         return {}
 
 
-state = Path(os.environ["TT_TEST_STATE"])
 port = os.environ["TT_TEST_PORT"]
 c.JupyterHub.proxy_class = NoProxy
-c.JupyterHub.db_url = f"sqlite:///{state}/jupyterhub.sqlite"
+c.JupyterHub.pid_file = str(state / "pid")
 c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{port}"
 # The others name services that do not run here.
 kept = ("roster", "warm", "people", "administering")
