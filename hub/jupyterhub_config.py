@@ -2,6 +2,7 @@
 
 import sys
 
+from hub import upgrading
 from hub.config import database, limits, pages, proxy, roles, services, signin, spawner, survival
 from hub.config.settings import Settings, SettingsError
 
@@ -9,7 +10,8 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts i
 
 try:
     settings = Settings.from_environment()
-except SettingsError as error:
+    upgrading.bring_up_to_date(database.FILE)
+except (SettingsError, upgrading.UpgradeError) as error:
     sys.exit(f"The hub cannot start: {error}")
 
 for concern in (signin, spawner, limits, survival, database, proxy, services, roles, pages):

@@ -12,7 +12,6 @@ FILE = Path("/srv/hub/jupyterhub.sqlite")
 
 def configure(c: Config, settings: Settings) -> None:
     c.JupyterHub.db_url = f"sqlite:///{FILE}"
-    c.JupyterHub.upgrade_db = True  # after an upgrade of the classroom the database follows by itself
     c.JupyterHub.db_kwargs = {
         "pool_events": [(_write_ahead, "connect")],
         "connect_args": {"check_same_thread": False},  # JupyterHub's own, while nothing else is given
