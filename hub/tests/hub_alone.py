@@ -8,6 +8,7 @@ from jupyterhub.proxy import Proxy
 from hub import announcement
 from hub.config import database
 from hub.people import pages as people
+from hub.roster import placing
 
 state = Path(os.environ["TT_TEST_STATE"])
 database.FILE = state / "jupyterhub.sqlite"
@@ -39,5 +40,8 @@ kept = ("roster", "warm", "people", "administering")
 c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] in kept]
 c.JupyterHub.load_roles = [role for role in c.JupyterHub.load_roles if role["name"] in kept]
 announcement.FILE = state / "announcement.json"
-c.Accounts.more_pages = people.handlers("http://127.0.0.1:9/grading/is/away", os.environ["TT_ROSTER_TOKEN"])
+c.Accounts.more_pages = [
+    *people.handlers("http://127.0.0.1:9/grading/is/away", os.environ["TT_ROSTER_TOKEN"]),
+    *placing.HANDLERS,
+]
 c.Accounts.path = str(state / "accounts.sqlite")
