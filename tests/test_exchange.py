@@ -113,7 +113,9 @@ def test_student_fetches_hands_in_and_sees_feedback_in_the_assignments_panel(
     (student,) = classroom.enrol("noether")
     sign_in(page, student)
     page.wait_for_url("**/lab**", timeout=120_000)
-    expect(page.locator(".jp-NotebookPanel")).to_be_visible(timeout=60_000)  # the next step, which opens by itself
+    expect(page.locator(".jp-NotebookPanel")).to_be_visible(
+        timeout=60_000
+    )  # the next step, which opens by itself
     student.shell(AFRESH)
     page.get_by_role("menuitem", name="Nbgrader").click()
     page.get_by_role("menuitem", name="Assignment List").click()

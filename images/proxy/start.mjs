@@ -47,8 +47,10 @@ proxy.proxyServer.prependListener("request", (request, response) => {
   believe(request);
   for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
 });
-// Not every part marks every cookie by itself, and whether it came by https is known here.
-proxy.proxy.on("proxyRes", (answer, request) => {
+proxy.proxy.on("proxyRes", (answer, request, response) => {
+  // What ends in the middle behind the proxy ends before it as well: http-proxy-3 leaves the browser waiting for the rest.
+  answer.on("close", () => answer.complete || response.destroy());
+  // Not every part marks every cookie by itself, and whether it came by https is known here.
   const cookies = answer.headers["set-cookie"];
   if (cookies && request.headers["x-forwarded-proto"] === "https") {
     answer.headers["set-cookie"] = cookies.map((each) => (/;\s*secure\b/i.test(each) ? each : `${each}; Secure`));
