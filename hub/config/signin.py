@@ -6,6 +6,7 @@ from hub.accounts import names
 from hub.accounts.authenticator import Accounts
 from hub.config.settings import Settings
 from hub.people import pages as people
+from hub.roster import placing
 
 
 def configure(c: Config, settings: Settings) -> None:
@@ -17,9 +18,8 @@ def configure(c: Config, settings: Settings) -> None:
         admin: settings.admin_password,
         names.PROBE: settings.probe_password,
     }
-    c.Accounts.more_pages = people.handlers(
-        f"http://api:8300{settings.base_path}services/grading/api", settings.roster_token
-    )
+    grading = f"http://api:8300{settings.base_path}services/grading/api"
+    c.Accounts.more_pages = [*people.handlers(grading, settings.roster_token), *placing.HANDLERS]
     c.Accounts.auth_refresh_age = 300  # so long may a browser go on after its account was reset
     if settings.has_passwords:
         c.JupyterHub.authenticator_class = Accounts
