@@ -134,7 +134,8 @@ WRONG_VALUES = [
     (
         "profiles:\n  student:\n    description: x",
         "2: profiles has 'student', which is no name. Use small letters, digits and single hyphens, "
-        "beginning with a letter, at most 30 characters, and neither student nor instructor, which everybody has.",
+        "beginning with a letter, at most 30 characters, and neither student nor instructor, which everybody "
+        "has.",
     ),
     (
         f"{LARGE}    memory: 4 GB",
