@@ -90,9 +90,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hub(state: Path) -> Iterator[str]:
     with running(state, "hub/tests/hub_in_line.py", TT_SELF_REGISTRATION="open") as url:
         roster = Hub(url + "api", environment()["TT_ROSTER_TOKEN"])
-        roster.add_users(["ben", "mallory"])
-        roster.add_group("section-a")
-        roster.enter("section-a", ["ben", "mallory"])
+        roster.place({name: {"section-a"} for name in ("ben", "mallory")})
         hashed = passwords.hashed(GOOD)
         for name in ("ben", "mallory"):
             account = Account(name, name, password=hashed, one_time=False)

@@ -126,9 +126,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hub(state: Path) -> Iterator[str]:
     with running(state, "hub/tests/hub_in_line.py") as url:
         roster = Hub(url + "api", environment()["TT_ROSTER_TOKEN"])
-        roster.add_users(STUDENTS)
-        roster.add_group("section-a")
-        roster.enter("section-a", STUDENTS)
+        roster.place({name: {"section-a"} for name in STUDENTS})
         hashed = passwords.hashed(GOOD)
         for name in STUDENTS:
             Store(state / "accounts.sqlite").add(Account(name, name, password=hashed, one_time=False))

@@ -94,12 +94,9 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hub(state: Path) -> Iterator[str]:
     with running(state, "hub/tests/hub_in_line.py", TT_PROFILES=KINDS) as url:
         roster = Hub(url + "api", environment()["TT_ROSTER_TOKEN"])
-        roster.add_users(list(GROUPS))
+        roster.place({name: {group} for name, group in GROUPS.items()})
         hashed = passwords.hashed(GOOD)
-        for group in set(GROUPS.values()) - roster.group_names():
-            roster.add_group(group)
-        for name, group in GROUPS.items():
-            roster.enter(group, [name])
+        for name in GROUPS:
             Store(state / "accounts.sqlite").add(Account(name, name, password=hashed, one_time=False))
         yield url
 
@@ -284,11 +281,11 @@ def test_groups_of_this_moment_decide_at_the_next_start(
     hub: str, people: dict[str, Browser], state: Path
 ) -> None:
     roster, ben = Hub(f"{hub}api", environment()["TT_ROSTER_TOKEN"]), people["ben"]
-    roster.enter("section-a", ["ben"])
+    roster.place({"ben": {GROUPS["ben"], "section-a"}})
     assert by_api(ben, {"profile": "large"}).status_code in (201, 202)
     assert kind(state, "ben") == "large"
     wait_for(ben.is_ready)
-    roster.leave("section-a", ["ben"])
+    roster.place({"ben": {GROUPS["ben"]}})
     assert ben.is_ready()  # what runs goes on
     closed(ben, hub)
     (state / "kind-ben").unlink()
