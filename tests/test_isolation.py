@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from course.builder.source import RUBRIC, read
 from course.manifest import HERE, load
-from tests.classroom import Classroom, Student, run
+from tests.classroom import Classroom, Student, run, wait_for
 
 METADATA = "169.254.169.254"
 CAMPUS = "198.51.100.7"  # an address for documentation (RFC 5737), put on this machine for the test
@@ -47,16 +50,13 @@ def outside() -> Iterator[None]:
         "    while True: s.accept()[0].close()\n"
         f"for host in ('{METADATA}', '{CAMPUS}'): threading.Thread(target=serve, args=(host,)).start()\n"
     )
-    import subprocess
-    import sys
-    import time
-
     run("ip", "link", "add", "tt-test-out", "type", "dummy")
     for host in (METADATA, CAMPUS):
         run("ip", "addr", "add", f"{host}/32", "dev", "tt-test-out")
     run("ip", "link", "set", "tt-test-out", "up")
     server = subprocess.Popen([sys.executable, "-c", listener])
-    time.sleep(1)
+    for host in (METADATA, CAMPUS):
+        wait_for(f"an answer at {host}", partial(host_reaches, host, 8765))
     yield
     server.kill()
     server.wait()
