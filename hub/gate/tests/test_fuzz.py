@@ -28,7 +28,7 @@ from hub.gate.homes import Homes
 from hub.gate.hub_socket import HubSocket
 from hub.gate.strict import Refused
 from hub.gate.tests.test_homes import root_only
-from hub.gate.tests.test_policy import ADA, GIB, SETTINGS, asked
+from hub.gate.tests.test_policy import ADA, GIB, LARGE, SETTINGS, STUDENT, asked
 
 EXAMPLES = int(os.environ.get("TT_TEST_FUZZ", "0"))
 NAME = "tinytorch-student-20000"
@@ -83,7 +83,8 @@ def once(text: bytes) -> Any:
 
 
 def is_adas(body: Any) -> bool:
-    """Whether this is a container for Ada, with no more than a student's may have."""
+    """Whether this is a container for Ada, with no more than its profile may have."""
+    limits: Any = {"student": STUDENT, "large": LARGE}[body["Labels"].pop("tinytorch.profile")]
     host = dict(body.pop("HostConfig"))
     memory, quota = host.pop("Memory"), host.pop("CpuQuota")
     own = ["HOME=/home/ada", "USER=ada", "LOGNAME=ada"]
@@ -107,10 +108,10 @@ def is_adas(body: Any) -> bool:
         )
         and not {"HOME", "USER", "LOGNAME"} & set(names[3:])
         and type(memory) is int
-        and 6 * 2**20 <= memory <= GIB
+        and 6 * 2**20 <= memory <= limits["memory"]
         and host.pop("MemorySwap") == memory
         and type(quota) is int
-        and 1000 <= quota <= 100_000
+        and 1000 <= quota <= limits["cpus"] * 100_000
         and type(host.pop("AutoRemove")) is bool
         and host.pop("Mounts")
         == [
@@ -123,8 +124,12 @@ def is_adas(body: Any) -> bool:
             "SecurityOpt": ["no-new-privileges"],
             "NetworkMode": "tinytorch-students",
             "CgroupParent": "/tinytorch/students",
+            "MemoryReservation": min(limits["guarantee"], memory),
             "CpuPeriod": 100_000,
-            "PidsLimit": 256,
+            "CpuShares": 1024 * limits["cpu_share"],
+            "PidsLimit": limits["pids"],
+            "ReadonlyRootfs": True,
+            "Tmpfs": {"/tmp": f"size={memory // 2},nr_inodes=65536,mode=1777,exec,nosuid,nodev"},
             "LogConfig": {"Type": "local", "Config": {"max-size": "1m", "max-file": "2"}},
         }
         and body
