@@ -107,6 +107,10 @@ roster: privileged .venv/deploy ## make the class from a CSV (name,id,email,sect
 	test -r "$(FILE)" || { echo "$(FILE) cannot be read. Check the path: make roster FILE=class.csv." >&2; exit 2; }
 	ansible/roster.sh $(abspath $(CONFIG)) "$(FILE)" $(if $(filter yes,$(WHOLE)),--whole)
 
+.PHONY: members
+members: privileged .venv/deploy ## print the members of the LMS's courses as a roster, where people come from an LMS
+	@$(compose) exec -T hub python -m hub.launch members
+
 .PHONY: warm
 warm: privileged .venv/deploy ## start students' servers ahead of a class: SECTION=A for a section; Ctrl-C stops it
 	@ansible/warm.sh $(abspath $(CONFIG)) "$(SECTION)"

@@ -17,6 +17,7 @@ LEFT_OUT = {
     "classroom.env",
     "datasets",
     "isolation.sh",
+    "meter",
     "prometheus",
     "run",  # sockets
     "lost+found",

@@ -41,6 +41,7 @@ from benchmarks import latency  # noqa: E402
 from grading import database, marks  # noqa: E402
 from grading.queue import Queue  # noqa: E402
 from grading.store import Store  # noqa: E402
+from hub.tests.environment import profiles  # noqa: E402
 
 IDLE_SECONDS = 5
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -124,9 +125,7 @@ def ours(folder: Path, course: Path, slug: str, notebooks: list[dict], image: st
         "TT_STUDENT_IMAGE": image,
         "TT_SANDBOX_IMAGE": image,
         "TT_STUDENTS_NETWORK": "benchmark-grading",
-        "TT_STUDENT_MEMORY": "1G",
-        "TT_STUDENT_CPUS": "1",
-        "TT_STUDENT_PIDS": "64",
+        "TT_PROFILES": profiles(student={"pids": 64}),
         "TT_CGROUP_STUDENTS": "",
         "TT_SANDBOX_SECONDS": "60",
         "TT_RETRAIN_SECONDS": "600",

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from hub.tests.environment import profiles
+
 ROOT = Path(__file__).resolve().parent.parent
 URL = "http://127.0.0.1:8300/services/grading/"
 SCOPE = "access:services!service=grading"
@@ -95,9 +97,7 @@ class Parts:
             "TT_STUDENT_IMAGE": image,
             "TT_SANDBOX_IMAGE": image,
             "TT_STUDENTS_NETWORK": "benchmark-rush",
-            "TT_STUDENT_MEMORY": "1G",
-            "TT_STUDENT_CPUS": "1",
-            "TT_STUDENT_PIDS": "64",
+            "TT_PROFILES": profiles(student={"pids": 64}),
             "TT_CGROUP_STUDENTS": "",
             "TT_SANDBOX_SECONDS": "60",
             "TT_RETRAIN_SECONDS": "600",

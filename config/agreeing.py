@@ -17,6 +17,8 @@ Found = Iterator[tuple[tuple[str, ...], str]]
 # Memory of the ceiling that students cannot take: the classroom's own services need about 0.7G.
 SERVICES_MEMORY = parse_size("1G")
 ALL_ADDRESSES = IPv4Address(0)
+# The groups that a roster makes of roles.
+ROLES = ("role-student", "role-assistant", "role-grader", "role-instructor", "role-admin")
 
 
 def contradictions(settings: Settings) -> Found:
@@ -24,17 +26,19 @@ def contradictions(settings: Settings) -> Found:
     yield from _addresses(settings)
     yield from _campus(settings)
     yield from _certificate(settings)
+    yield from _subdomains(settings)
     yield from _backup_within(settings)
-    ceiling, student = settings["ceiling"], settings["student"]
-    memory, cpus = ceiling["memory"], ceiling["cpus"]
+    yield from _profiles(settings)
+    memory, cpus = settings["ceiling"]["memory"], settings["ceiling"]["cpus"]
     if memory is not None and not memory.endswith("%"):
         yield from _too_little_memory(settings, parse_size(memory), f"ceiling.memory is {memory!r}")
-    if isinstance(cpus, (int, float)) and cpus < student["cpus"]:
-        yield (
-            ("ceiling.cpus",),
-            f"ceiling.cpus is {cpus:g}, less than one student's {student['cpus']:g} (student.cpus). "
-            "Raise the one or lower the other.",
-        )
+    for key, whose, server in servers(settings):
+        if isinstance(cpus, (int, float)) and cpus < (server["cpus"] or 0):
+            yield (
+                ("ceiling.cpus",),
+                f"ceiling.cpus is {cpus:g}, less than {whose} {server['cpus']:g} ({key}.cpus). "
+                "Raise the one or lower the other.",
+            )
 
 
 def beyond_the_machine(settings: Settings, machine: tuple[int, int], ceiling: tuple[int, float]) -> Found:
@@ -45,7 +49,7 @@ def beyond_the_machine(settings: Settings, machine: tuple[int, int], ceiling: tu
         machine: bytes of memory and number of CPUs that the machine has.
         ceiling: what the settings' ceiling comes to on this machine: bytes of memory, CPUs.
     """
-    asked, student = settings["ceiling"]["memory"], settings["student"]
+    asked = settings["ceiling"]["memory"]
     memory, cpus = ceiling
     has = describe_size(machine[0])
     if memory > machine[0]:
@@ -62,12 +66,40 @@ def beyond_the_machine(settings: Settings, machine: tuple[int, int], ceiling: tu
             f"ceiling.cpus is {cpus:g}, but the machine has {machine[1]}. "
             "Lower it, or write a share like 50%.",
         )
-    elif cpus < student["cpus"]:
-        yield (
-            ("student.cpus", "ceiling.cpus"),
-            f"student.cpus is {student['cpus']:g}, but the classroom has {cpus:g} of the "
-            f"machine's {machine[1]} CPUs (ceiling.cpus). Lower student.cpus.",
-        )
+        return
+    for key, _, server in servers(settings):
+        if cpus < (server["cpus"] or 0):
+            yield (
+                (f"{key}.cpus", "ceiling.cpus"),
+                f"{key}.cpus is {server['cpus']:g}, but the classroom has {cpus:g} of the "
+                f"machine's {machine[1]} CPUs (ceiling.cpus). Lower {key}.cpus.",
+            )
+
+
+def servers(settings: Settings) -> Iterator[tuple[str, str, Settings]]:
+    """Every kind of server, as (its key, whose it is, its own settings)."""
+    yield "student", "one student's", settings["student"]
+    yield "instructor", "one instructor's", settings["instructor"]
+    for name, profile in settings["profiles"].items():
+        yield f"profiles.{name}", f"one {name}'s", profile
+
+
+def _profiles(settings: Settings) -> Found:
+    for name, profile in settings["profiles"].items():
+        key = f"profiles.{name}"
+        memory = profile["memory"] or settings["student"]["memory"]
+        if profile["guarantee"] and parse_size(profile["guarantee"]) > parse_size(memory):
+            yield (
+                (f"{key}.guarantee",),
+                f"{key}.guarantee is {profile['guarantee']!r}, more than its memory, {memory}. "
+                "Lower the one or raise the other.",
+            )
+        for group in profile["groups"]:
+            if group.startswith("role-") and group not in ROLES:
+                yield (
+                    (f"{key}.groups",),
+                    f"{key}.groups holds {group!r}, but no roster makes that. There are: {', '.join(ROLES)}.",
+                )
 
 
 def _backup_within(settings: Settings) -> Found:
@@ -134,7 +166,7 @@ def _certificate(settings: Settings) -> Found:
             f"{says}, but network.hostname is not set. Write the name that browsers use, like "
             "classroom.campus.edu.",
         )
-    if source == "acme" and hostname and hostname.replace(".", "").isdigit():
+    if source == "acme" and hostname and is_address(hostname):
         yield (
             ("network.hostname", "tls.certificate"),
             f"{says}, but network.hostname is {hostname}, and ACME gives certificates for names. "
@@ -162,31 +194,89 @@ def _certificate(settings: Settings) -> Found:
         )
 
 
-def _campus(settings: Settings) -> Found:
-    if settings["hub"]["auth"] != "oidc":
+def is_address(hostname: str) -> bool:
+    """Whether a host name is an IPv4 address."""
+    return hostname.replace(".", "").isdigit()
+
+
+def _subdomains(settings: Settings) -> Found:
+    network = settings["network"]
+    if not network["subdomains"]:
         return
-    for name in ("issuer", "client_id", "secret_file"):
-        if settings["oidc"][name] is None:
-            yield (
-                ("hub.auth",),
-                f"hub.auth is 'oidc', but oidc.{name} is missing. Add it, or set hub.auth: accounts.",
-            )
-    if settings["hub"]["self_registration"] == "approval":
+    hostname, key = network["hostname"], "network.subdomains"
+    if hostname is None:
+        yield (
+            (key,),
+            "network.subdomains is true, but network.hostname is not set. Write the name below which "
+            "everybody gets one, like classroom.campus.edu.",
+        )
+    elif is_address(hostname):
+        yield (
+            ("network.hostname", key),
+            f"network.subdomains is true, but network.hostname is {hostname}, and no name lies below an "
+            "address. Write a name like classroom.campus.edu, or set network.subdomains: false.",
+        )
+    elif "." not in hostname:
+        yield (
+            ("network.hostname", key),
+            f"network.subdomains is true, but network.hostname is {hostname}, one word alone: below it "
+            "browsers share no sign-in and take no certificate. Write a name like classroom.campus.edu.",
+        )
+    if settings["tls"]["certificate"] == "acme":
+        yield (
+            ("tls.certificate", key),
+            "tls.certificate is acme, which gets no certificate for all names below network.hostname, and "
+            "network.subdomains needs one. Get a wildcard certificate and set tls.certificate: files, or set "
+            "network.subdomains: false.",
+        )
+
+
+def _campus(settings: Settings) -> Found:
+    way, registration = settings["hub"]["auth"], settings["hub"]["self_registration"]
+    if way != "accounts":
+        group, needed = {
+            "oidc": ("oidc", ("issuer", "client_id", "secret_file")),
+            "lti13": ("lti", ("issuer", "client_id", "authorize_url", "keys_url", "deployments")),
+        }[way]
+        for name in needed:
+            if not settings[group][name]:
+                yield (
+                    ("hub.auth",),
+                    f"hub.auth is {way!r}, but {group}.{name} is missing. Add it, or set hub.auth: accounts.",
+                )
+    if way == "oidc" and registration == "approval":
         yield (
             ("hub.self_registration",),
             "hub.self_registration is 'approval', but with hub.auth: oidc nobody asks for an account here. "
             "Write closed (who is on the roster) or open (whomever the provider signs in).",
+        )
+    if way == "lti13" and registration != "closed":
+        yield (
+            ("hub.self_registration",),
+            f"hub.self_registration is {registration!r}, but with hub.auth: lti13 nobody makes an account "
+            "here. Write closed; lti.courses and lti.roster_only say who gets in.",
+        )
+    network = settings["network"]
+    in_front = network["hostname"] and network["trusted_proxies"]
+    if way == "lti13" and settings["tls"]["certificate"] == "none" and not in_front:
+        yield (
+            ("hub.auth",),
+            "hub.auth is 'lti13', but the classroom has no https, and an LMS launches nothing else. Set "
+            "tls.certificate, or network.hostname and network.trusted_proxies with a web server in front.",
         )
 
 
 def _too_little_memory(settings: Settings, ceiling: int, says: str) -> Found:
     """`says` how large the ceiling is; the sentence goes on with the larger of what does not fit under it."""
     left = ceiling - SERVICES_MEMORY
-    student, sandbox = (
-        ("student.memory", "one student's server", parse_size(settings["student"]["memory"])),
-        ("grading.sandbox_memory", "one submission", parse_size(settings["grading"]["sandbox_memory"])),
-    )
-    key, who, need = sandbox if sandbox[2] > student[2] else student
+    takers = [
+        (f"{key}.memory", f"{whose} server", parse_size(server["memory"]))
+        for key, whose, server in servers(settings)
+        if server["memory"]
+    ]
+    sandbox = parse_size(settings["grading"]["sandbox_memory"])
+    takers.append(("grading.sandbox_memory", "one submission", sandbox))
+    key, who, need = max(takers, key=lambda taker: taker[2])  # the first of equals
     if left < need:
         yield (
             ("ceiling.memory", key),

@@ -1,4 +1,6 @@
-"""certificate.py CERTIFICATE KEY HOSTNAME: would a browser take them? If not, one sentence and exit code 1.
+"""certificate.py CERTIFICATE KEY NAME...: would a browser take them? If not, one sentence and exit code 1.
+
+A name like *.campus.edu stands for any below campus.edu.
 
 A handshake in memory asks OpenSSL itself. Whether the browser knows who signed is not asked: a campus's own
 root is on its machines, not necessarily on this one. Runs by itself, on the classroom's machine.
@@ -20,8 +22,8 @@ class RefusedError(Exception):
     """What is wrong, and how to mend it."""
 
 
-def look(certificate: str, key: str, hostname: str) -> None:
-    """Raise RefusedError unless the certificate is for this name, is valid now, and the key is its own."""
+def look(certificate: str, key: str, *hostnames: str) -> None:
+    """Raise RefusedError unless the certificate is for these names, is valid now, and the key is its own."""
     _readable("certificate_file", certificate)
     _readable("key_file", key)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -42,10 +44,16 @@ def look(certificate: str, key: str, hostname: str) -> None:
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself is enough to start from
     client.load_verify_locations(certificate)
+    for hostname in hostnames:
+        _ask_for(hostname, client, server, certificate)
+
+
+def _ask_for(hostname: str, client: ssl.SSLContext, server: ssl.SSLContext, certificate: str) -> None:
     try:
-        _handshake(client, server, hostname)
+        _handshake(client, server, hostname.replace("*", "anybody"))
     except ssl.SSLError as error:
-        anothers = f"is not for {hostname} (network.hostname). Ask for one that is, or correct the setting."
+        setting = "network.subdomains" if "*" in hostname else "network.hostname"
+        anothers = f"is not for {hostname} ({setting}). Ask for one that is, or correct the setting."
         what = {
             EXPIRED: f"has expired. Renew it. {AGAIN}",
             TOO_EARLY: "is not valid yet. Check the machine's clock, or wait for its first day.",

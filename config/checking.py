@@ -65,8 +65,11 @@ def _without_empty_groups(values: Settings) -> Settings:
 def _filled(values: Settings, schema: Schema) -> Settings:
     filled: Settings = {}
     for name, part in schema["properties"].items():
+        inner = schemas.entry(part)
         if schemas.is_group(part):
             filled[name] = _filled(values.get(name, {}), part)
+        elif inner:
+            filled[name] = {own: _filled(value, inner) for own, value in values.get(name, {}).items()}
         else:
             filled[name] = values[name] if name in values else copy.deepcopy(part["default"])
     return filled
@@ -106,7 +109,11 @@ def _schema_problems(values: Settings, document: Document) -> list[Problem]:
     problems: dict[Key, Problem] = {}
     for error in _validator().iter_errors(values):
         path = tuple(str(step) for step in error.absolute_path)
-        if error.validator == "additionalProperties":
+        if "propertyNames" in error.absolute_schema_path:
+            key = (*path, error.instance)
+            text = f"{path[-1]} has {_shown(error.instance)}, which is no name. {error.schema['x-mend']}"
+            problems[key] = Problem(text, document.lines.get(key))
+        elif error.validator == "additionalProperties":
             for name in error.instance:
                 if name not in error.schema["properties"]:
                     key = (*path, name)
@@ -119,7 +126,8 @@ def _schema_problems(values: Settings, document: Document) -> list[Problem]:
 def _unknown_key(path: Key) -> str:
     key, name = ".".join(path), path[-1]
     leaves = [leaf for leaf, _ in schemas.leaves()]
-    siblings = schemas.names(path[0]) if len(path) > 1 else list(schemas.load()["properties"])
+    above = ".".join(path[:-1])
+    siblings = schemas.names(above) if above else list(schemas.load()["properties"])
     text = f"there is no setting {key}."
     elsewhere = [leaf for leaf in leaves if leaf.split(".")[-1] == name]
     if elsewhere:
@@ -131,17 +139,20 @@ def _unknown_key(path: Key) -> str:
     close = [leaf for leaf in leaves if difflib.get_close_matches(name, [leaf.split(".")[-1]], cutoff=0.8)]
     if close:
         return f"{text} Did you mean {close[0]}?"
-    return f"{text} {path[0] if len(path) > 1 else 'The file'} has: {', '.join(siblings)}."
+    return f"{text} {above or 'The file'} has: {', '.join(siblings)}."
 
 
 def _wrong_value(path: Key, error: jsonschema.ValidationError) -> str:
-    item = path[-1].isdigit()
+    item = bool(path) and isinstance(error.absolute_path[-1], int)
     key = ".".join(path[:-1] if item else path)
     value: Any = error.instance
     part = schemas.find(key) or {}
+    if error.validator == "required":
+        missing = next(name for name in part["required"] if name not in value)
+        return f"{key}.{missing} is not set. {part['properties'][missing]['x-mend']}"
     if schemas.is_group(part):
         first = schemas.names(key)[0]
-        example = f"  {first}: {part['properties'][first]['default']}"
+        example = f"  {first}: {part['properties'][first].get('default', '...')}"
         return f"{key} is {_shown(value)}, but it is a group. Write its keys below it, like `{example}`."
     if error.validator == "uniqueItems":
         twice = next(entry for index, entry in enumerate(value) if entry in value[:index])

@@ -21,6 +21,8 @@ from config.units import format_size, parse_share, parse_size
 DEFAULT_MEMORY_SHARE = "80%"
 # Fixed addresses, counted from the first of the students' subnet; the engine's own (the gateway) is number 1.
 GATEWAY, HUB, PROXY, API = 1, 2, 3, 4
+BYTES_A_FILE = 8192  # of a student's disk space; ext4 has a file for each 16384
+
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 # Each a quarter of services_subnet.
 SERVICES_QUARTERS = ("front", "services", "monitoring", "dashboards")
@@ -105,6 +107,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
     network, student, hub = settings["network"], settings["student"], settings["hub"]
     grading, monitoring, backup = settings["grading"], settings["monitoring"], settings["backup"]
     memory = ceiling_memory(settings, machine)
+    disk = parse_size(student["disk"]) if student["disk"] else 0  # no limit
     values: dict[str, Any] = {
         "TT_NAME": name,
         # The plain apostrophe would end the value in the environment file.
@@ -115,6 +118,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_PORT": network["port"],
         "TT_BASE_PATH": network["base_path"],
         **_edge(settings),
+        **origins(settings),
         **_networks(settings),
         **cgroups(settings)["cgroupfs"],
         "TT_CEILING_MEMORY_BYTES": memory,
@@ -122,13 +126,14 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_CEILING_CPUS": ceiling_cpus(settings, machine),
         "TT_STUDENT_IMAGE": f"{name}/student:{version()}",
         "TT_SANDBOX_IMAGE": f"{name}/sandbox:{version()}",
-        "TT_STUDENT_MEMORY": format_size(parse_size(student["memory"])),
-        "TT_STUDENT_CPUS": float(student["cpus"]),
-        "TT_STUDENT_PIDS": student["pids"],
+        "TT_PROFILES": _in_base64(profiles(settings)),
+        "TT_STUDENT_DISK": disk,
+        "TT_STUDENT_FILES": disk // BYTES_A_FILE,
         "TT_IDLE_TIMEOUT": student["idle_timeout"],
         "TT_ADMIN": hub["admin"],
         "TT_AUTH": hub["auth"],
-        "TT_OIDC": _oidc(settings),
+        "TT_OIDC": _group(settings, "oidc", "oidc"),
+        "TT_LTI": _group(settings, "lti13", "lti"),
         "TT_SELF_REGISTRATION": hub["self_registration"],
         "TT_CONCURRENT_SPAWNS": hub["concurrent_spawns"] or spawns_at_once(settings, machine),
         "TT_TRACK": settings["course"]["track"],
@@ -154,12 +159,45 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
     }
 
 
-def _oidc(settings: Settings) -> str:
-    """The group oidc as the hub reads it: JSON, in base64, since a group of the campus may have any sign."""
-    if settings["hub"]["auth"] != "oidc":
+def _group(settings: Settings, way: str, group: str) -> str:
+    """A group of the settings as the hub reads it: JSON, in base64, as a campus's names may have any sign."""
+    if settings["hub"]["auth"] != way:
         return ""
-    told = {name: value for name, value in settings["oidc"].items() if name != "secret_file"}
+    return _in_base64({name: value for name, value in settings[group].items() if name != "secret_file"})
+
+
+def _in_base64(told: Any) -> str:
     return base64.b64encode(json.dumps(told).encode()).decode()
+
+
+def profiles(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Every kind of server, as hub and gate read them: sizes in bytes, and nothing left to a default."""
+    student = settings["student"]
+    everybodys = {"title": "Standard", "groups": [], "guarantee": 0, "cpu_share": 1.0}
+    kinds = {
+        "student": {**everybodys, "description": "For the course, module by module.", **student},
+        "instructor": {
+            **everybodys,
+            "description": "For preparing the course and trying it out.",
+            **settings["instructor"],
+        },
+        **settings["profiles"],
+    }
+    told = {}
+    for name, kind in kinds.items():
+        memory = parse_size(kind["memory"] or student["memory"])
+        guarantee = kind["guarantee"]
+        told[name] = {
+            "title": kind["title"] or name.capitalize(),
+            "description": kind["description"],
+            "groups": kind["groups"],
+            "memory": memory,
+            "cpus": float(kind["cpus"] or student["cpus"]),
+            "pids": kind["pids"] or student["pids"],
+            "guarantee": memory if guarantee is None else parse_size(guarantee) if guarantee else 0,
+            "cpu_share": float(kind["cpu_share"]),
+        }
+    return told
 
 
 def address(settings: Settings, machine: str) -> str:
@@ -171,6 +209,24 @@ def address(settings: Settings, machine: str) -> str:
     if network["hostname"] and network["trusted_proxies"]:  # a web server in front has port and certificate
         return f"https://{host}{network['base_path']}"
     return f"http://{host}:{network['port']}{network['base_path']}"
+
+
+def origins(settings: Settings) -> dict[str, str]:
+    """Scheme, host name and port of the hub and of each service; nothing where all share one."""
+    network = settings["network"]
+    if not network["subdomains"]:
+        return dict.fromkeys(
+            ("TT_ORIGIN", "TT_GRADING_ORIGIN", "TT_FORMGRADER_ORIGIN", "TT_HOST_COOKIES"), ""
+        )
+    whole = address(settings, "").removesuffix(network["base_path"])
+    hub = whole.removesuffix(":80") if whole.startswith("http:") else whole  # as browsers write it
+    return {
+        "TT_ORIGIN": hub,
+        # How the hub calls them: hub/hosts.py.
+        "TT_GRADING_ORIGIN": hub.replace("://", "://grading--service."),
+        "TT_FORMGRADER_ORIGIN": hub.replace("://", "://formgrader--service."),
+        "TT_HOST_COOKIES": "1" if hub.startswith("https:") else "",  # __Host-: browsers take them so only
+    }
 
 
 def _https_host(settings: Settings) -> str:
@@ -194,11 +250,18 @@ def _edge(settings: Settings) -> dict[str, Any]:
         "TT_HTTPS_PORT": tls["https_port"],
         "TT_HTTP_PORT": tls["http_port"],
         "TT_HOSTNAME": network["hostname"] or "",
+        "TT_HOSTNAMES": _hostnames(network),
         "TT_HTTPS_HOST": _https_host(settings),
         "TT_ACME_DIRECTORY": tls["acme_directory"] or LETS_ENCRYPT,
         "TT_ACME_EMAIL": tls["acme_email"] or "",
         "TT_ACME_ROOT": "/srv/edge/files/acme-root.pem" if tls["acme_root"] else "",
     }
+
+
+def _hostnames(network: Settings) -> str:
+    """All names that browsers come by, with blanks between."""
+    name = network["hostname"] or ""
+    return f"{name} *.{name}" if network["subdomains"] else name
 
 
 def _networks(settings: Settings) -> dict[str, str]:

@@ -47,6 +47,8 @@ def get(settings: Settings, key: str) -> str:
         )
     value: Any = settings
     for name in key.split("."):
+        if name not in value:
+            raise UnknownKeyError(f"There is no setting {key}. There are: {', '.join(value) or 'none'}.")
         value = value[name]
     if isinstance(value, list):
         return " ".join(value)
@@ -96,8 +98,16 @@ def _explained(key: str, part: Schema) -> str:
     rows = [key, f"  {part['title']}"]
     if "description" in part:
         rows.append(f"  {part['description']}")
-    rows.append(f"  Takes {schemas.limits(part)}; default {plain(part['default'])}.")
-    return "\n".join(rows)
+    default = f"default {plain(part['default'])}" if "default" in part else "always set"
+    rows.append(f"  Takes {schemas.limits(part)}; {default}.")
+    inner = [_explained(name, leaf) for name, leaf in _entries(key, part)]
+    return "\n\n".join(["\n".join(rows), *inner])
+
+
+def _entries(key: str, part: Schema) -> list[tuple[str, Schema]]:
+    """The keys of each entry below a key whose entries people name themselves."""
+    entry = schemas.entry(part)
+    return [(f"{key}.NAME.{name}", leaf) for name, leaf in entry["properties"].items()] if entry else []
 
 
 def welcome(settings: Settings, make_arguments: str = "") -> str:
@@ -147,7 +157,12 @@ def page() -> str:
             heading = [whole["title"], ""] if schemas.is_group(whole) else []
             rows += ["", f"## {above}", "", *heading, "| key | default | takes | what it is |"]
             rows += ["| --- | --- | --- | --- |"]
-        text = " ".join(filter(None, (part["title"], part.get("description"))))
-        cells = (f"`{key}`", f"`{plain(part['default'])}`", schemas.limits(part), text.replace("<", "&lt;"))
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        rows += [_row(name, leaf) for name, leaf in [(key, part), *_entries(key, part)]]
     return "\n".join(rows) + "\n"
+
+
+def _row(key: str, part: Schema) -> str:
+    text = " ".join(filter(None, (part["title"], part.get("description"))))
+    default = f"`{plain(part['default'])}`" if "default" in part else ""
+    cells = (f"`{key}`", default, schemas.limits(part), text.replace("<", "&lt;"))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

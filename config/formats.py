@@ -60,8 +60,12 @@ _classroom_name = _matches(r"[a-z](?:-?[a-z0-9]){0,29}")
 _username = _matches(r"[a-z0-9][a-z0-9._@-]{0,63}")
 # These mean something in the environment file that compose reads, or on a page.
 _page_title = _matches(r"[^\x00-\x1f\x7f\x85\u2028\u2029$\"\\<>`]{1,80}")
+_https = _matches(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%/-]*)?")
 # What a provider calls a group: a name, a path, an address, a number; it may have blanks.
 _campus_group = _matches(r"[^\x00-\x1f\x7f\x85\u2028\u2029]{1,200}")
+# A group of the hub's: what the roster makes of a section is of any script, without blanks.
+_hub_group = _matches(r"[^\s\x00-\x1f\x7f\x85,]{1,200}")
+_sentence = _matches(r"[^\x00-\x1f\x7f\x85\u2028\u2029]{1,200}")
 _host_name = _matches(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _path_characters = _matches(r"(?:/[A-Za-z0-9._-]+)+")
 
@@ -103,10 +107,16 @@ FORMATS: dict[str, Test] = {
     "duration": _matches(r"[1-9][0-9]{0,4}[hdwy]"),
     "email": _matches(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?"),
     "hostname": _hostname,
+    "hub-group": _hub_group,
+    "https-address": _https,
     "image-name": lambda value: len(value) <= 255 and re.fullmatch(_IMAGE, value) is not None,
     "ipv4": _parses(ipaddress.IPv4Address),
-    "issuer": _matches(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%/-]*)?"),
+    "issuer": _https,
     "page-title": lambda value: _page_title(value) and value == value.strip(),
+    "profile-name": lambda value: (
+        _classroom_name(value) and len(value) <= 30 and value not in ("student", "instructor")
+    ),
+    "sentence": lambda value: _sentence(value) and value == value.strip(),
     "services-subnet": _subnet(24),
     "share": _parses(parse_share),
     "size": _parses(parse_size),

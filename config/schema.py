@@ -25,14 +25,20 @@ def is_group(schema: Schema) -> bool:
     return "properties" in schema
 
 
+def entry(schema: Schema) -> Schema | None:
+    """What each entry looks like of a part whose keys people name themselves; None for all others."""
+    inner = schema.get("additionalProperties")
+    return inner if isinstance(inner, dict) else None
+
+
 def groups() -> list[str]:
-    """The groups of the file."""
-    return [name for name, part in load()["properties"].items() if is_group(part)]
+    """What of the file holds keys below it."""
+    return [name for name, part in load()["properties"].items() if is_group(part) or entry(part)]
 
 
 def names(group: str) -> list[str]:
     """The keys of a group, without the group's name."""
-    return list(load()["properties"].get(group, {}).get("properties", {}))
+    return list((find(group) or {}).get("properties", {}))
 
 
 def leaves() -> Iterator[tuple[str, Schema]]:
@@ -48,9 +54,10 @@ def find(key: str) -> Schema | None:
     """The part of the schema that a dotted key or a group's name means."""
     part = load()
     for name in key.split("."):
-        part = part.get("properties", {}).get(name)
-        if part is None:
+        inner = part.get("properties", {}).get(name) or entry(part)
+        if inner is None:
             return None
+        part = inner
     return part
 
 
@@ -60,6 +67,10 @@ def limits(part: Schema) -> str:
         return f"a list of {_entries(part['items'])}"
     if "enum" in part:
         return " or ".join(part["enum"])
+    if entry(part):
+        return "a group for each, with the keys below"
+    if isinstance(part["type"], list) and part.get("format", "size") in ("page-title", "size"):
+        return f"{limits({**part, 'type': part['type'][0]})}, or null"
     lowest = part.get("minimum", part.get("x-minimum"))
     highest = part.get("maximum", part.get("x-maximum"))
     bounds = f" from {lowest} to {highest}" if highest is not None else f" of at least {lowest}"
@@ -70,10 +81,11 @@ def limits(part: Schema) -> str:
         "hostname": "a host name or an IPv4 address, or null",
         "image-name": "an image's name with a tag or digest",
         "ipv4": "an IPv4 address",
+        "https-address": "an https address, or null",
         "issuer": "an https address, or null",
         "services-subnet": "a private IPv4 network, /16 to /24",
         "share": f"a number{bounds}, a share like 50%, or null",
-        "size": f"a size{bounds}",
+        "size": f"a size{bounds}{', or null' if 'null' in part['type'] else ''}",
         "size-or-share": f"a size{bounds}, a share like 80%, or null",
         "state-path": "an absolute path",
         "students-subnet": "a private IPv4 network, /16 to /28",
@@ -85,13 +97,16 @@ def limits(part: Schema) -> str:
     kind = kinds.get(part.get("format", ""))
     if kind:
         return kind
-    if part["type"] == ["integer", "null"]:
-        return f"{plain['integer']}, or null"
     return "text" if part["type"] == "string" else plain[part["type"]]
 
 
 def _entries(items: Schema) -> str:
     if "enum" in items:
         return f"any of {', '.join(items['enum'])}"
-    kinds = {"campus-group": "groups", "domain": "domains", "trusted-address": "IPv4 addresses or networks"}
+    kinds = {
+        "campus-group": "groups",
+        "domain": "domains",
+        "hub-group": "groups",
+        "trusted-address": "IPv4 addresses or networks",
+    }
     return kinds[items["format"]]

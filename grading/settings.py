@@ -23,6 +23,8 @@ class Settings:
     folder: Path = Path("/srv/grading")
     database_url: str = "sqlite:////srv/grading/grading.db"
     base_path: str = "/"
+    hub_origin: str = ""  # scheme, host and port, where they differ from these pages'
+    formgrader_origin: str = ""
     title: str = "TinyTorch Classroom"
     admin: str | None = None
     track: str | None = None
@@ -74,6 +76,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         folder=folder,
         database_url=given.get("TT_DATABASE_URL", f"sqlite:///{folder / 'grading.db'}"),
         base_path=f"/{base_path.strip('/')}/" if base_path.strip("/") else "/",
+        hub_origin=given.get("TT_ORIGIN", default.hub_origin),
+        formgrader_origin=given.get("TT_FORMGRADER_ORIGIN", default.formgrader_origin),
         title=given.get("TT_TITLE", default.title),
         admin=given.get("TT_ADMIN"),
         track=given.get("TT_TRACK"),

@@ -9,7 +9,7 @@ name, and words for a student whose server did not start or ended by itself.
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from traitlets import Int, default
 
 from hub import starting
 from hub.line import STARTING, Line, Place
+from hub.profiled import ProfiledSpawner
 
 CALLS_AT_ONCE = 4  # a stop takes seconds; with DockerSpawner's one thread nobody could start meanwhile
 TRY_EVERY = 0.25  # seconds between tries whether a server answers
@@ -45,7 +46,7 @@ class StartError(SpawnException):
         self.jupyterhub_message = self.message
 
 
-class ClassroomSpawner(DockerSpawner):
+class ClassroomSpawner(ProfiledSpawner):
     """One container for one student, made by the gate."""
 
     starts_at_once = Int(4, help="Servers that start at one moment; the others wait in line.").tag(
@@ -97,8 +98,9 @@ class ClassroomSpawner(DockerSpawner):
         return ""
 
     @default("extra_create_kwargs")
-    def _whose(self) -> dict[str, Any]:
-        return {"labels": {"tinytorch.user": self.user.name}}
+    def _whose(self) -> Callable[[DockerSpawner], dict[str, Any]]:
+        """For whom and of which kind a container is: the gate makes it accordingly."""
+        return lambda _: {"labels": {"tinytorch.user": self.user.name, "tinytorch.profile": self.kind}}
 
     @default("extra_host_config")
     def _keep_the_dead(self) -> dict[str, Any]:
@@ -114,6 +116,11 @@ class ClassroomSpawner(DockerSpawner):
             self.object_id = ""
             return None
         self.object_id = container["Id"]
+        if not self.api_token:
+            # After a restart the hub does not know it, and would let it live on after its server.
+            variables = container["Config"]["Env"]
+            own = (line for line in variables if line.startswith("JUPYTERHUB_API_TOKEN="))
+            self.api_token = next(own, "").partition("=")[2]
         return container
 
     async def run_pre_spawn_hook(self) -> None:
@@ -130,6 +137,7 @@ class ClassroomSpawner(DockerSpawner):
     def run_post_stop_hook(self) -> None:
         """However a start ended, and where it ended, its place is free."""
         self._leave_line()
+        super().run_post_stop_hook()
 
     def _leave_line(self) -> None:
         if self._place:
@@ -156,6 +164,9 @@ class ClassroomSpawner(DockerSpawner):
 
     async def _start(self) -> tuple[str, int]:
         self.farewells.pop(self.user.name, None)
+        # Nobody chooses an image. DockerSpawner would fail this start, and each later one, since the hub
+        # remembers what was asked: whoever follows a link to /hub/spawn?image=x could start nothing any more.
+        self.user_options.pop("image", None)
         try:
             address = f"{GATE}/homes/{quote(self.user.name, safe='')}"
             home = await self.docker("post", address, timeout=GATE_TIMEOUT)

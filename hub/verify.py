@@ -1,8 +1,8 @@
 """`python -m hub.verify --url http://proxy:8000/`: does the classroom work for a student?
 
 Signs in as the probe user, starts its server, runs a cell in a kernel, and stops the server again. Where the
-campus signs people in, its provider is asked whether it knows the classroom. What fails is said in one
-sentence, and the exit code is 1.
+campus signs people in, its provider is asked whether it knows the classroom, or the LMS for its keys. What
+fails is said in one sentence, and the exit code is 1.
 """
 
 import argparse
@@ -21,8 +21,10 @@ import requests
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketError, websocket_connect
 
+from hub import hosts
 from hub.accounts.names import PROBE
 from hub.config.settings import Settings, SettingsError
+from hub.launch.platform import Platform
 from hub.signin.issuer import Issuer, IssuerError
 
 START_SECONDS = 240
@@ -57,13 +59,44 @@ def step(what: str) -> Iterator[None]:
     print(f"ok ({time.monotonic() - began:.1f} s)", flush=True)
 
 
-class Probe:
-    """A student with a browser. `url` is the classroom's, with its base path and a slash at the end."""
+class Door(requests.adapters.HTTPAdapter):
+    """Comes in by the classroom's proxy, whichever host is asked for, as a browser does by the DNS."""
 
-    def __init__(self, url: str, password: str) -> None:
-        self.url = url
+    def __init__(self, proxy: str) -> None:
+        self.proxy = urlsplit(proxy)
+        super().__init__()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **more: Any) -> requests.Response:
+        there = str(request.url)
+        request.headers["Host"] = urlsplit(there).netloc
+        request.url = urlsplit(there)._replace(scheme="http", netloc=self.proxy.netloc).geturl()
+        try:
+            answer = super().send(request, *args, **more)
+        finally:
+            request.url = there
+            del request.headers["Host"]
+        answer.url = there
+        return answer
+
+
+class Probe:
+    """A student with a browser.
+
+    Args:
+        url: where the classroom's proxy is, with the base path and a slash at the end.
+        password: the probe user's.
+        origin: the hub's, where students' servers have hosts of their own; else empty.
+    """
+
+    def __init__(self, url: str, password: str, origin: str = "") -> None:
+        path = urlsplit(url).path
+        self.proxy = url
+        self.url = f"{origin}{path}" if origin else url
+        self.own = f"{hosts.origin_of(PROBE, origin)}{path}" if origin else url
         self.password = password
         self.session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, Door(url))
         self.session.trust_env = False  # the classroom is not to be sought through a proxy to the outside
 
     def sign_in(self) -> None:
@@ -88,7 +121,7 @@ class Probe:
         self._wait(START_SECONDS, "was not ready", self._is_ready)
 
     def open_lab(self) -> None:
-        page = self._send("GET", f"user/{PROBE}/lab")
+        page = self._send("GET", f"user/{PROBE}/lab", self.own)
         if not page.ok or "jupyter-config-data" not in page.text:
             raise VerifyError(f"The lab did not open: {page.url} answered with status {page.status_code}.")
 
@@ -135,10 +168,13 @@ class Probe:
 
     async def _execute(self, kernel: str) -> str:
         """Run the cell over the kernel's WebSocket; what it printed, or its traceback."""
-        channels = f"{self.url}user/{PROBE}/api/kernels/{kernel}/channels"
-        cookies = requests.Request("GET", channels)
-        headers = self.session.prepare_request(cookies).headers
-        request = HTTPRequest(channels.replace("http", "ws", 1), headers=dict(headers), connect_timeout=10)
+        channels = f"user/{PROBE}/api/kernels/{kernel}/channels"
+        cookies = self.session.prepare_request(requests.Request("GET", self.own + channels)).headers
+        request = HTTPRequest(
+            (self.proxy + channels).replace("http", "ws", 1),
+            headers={**cookies, "Host": urlsplit(self.own).netloc},
+            connect_timeout=10,
+        )
         message = uuid.uuid4().hex
         async with asyncio.timeout(CELL_SECONDS):
             socket = await websocket_connect(request)
@@ -153,14 +189,15 @@ class Probe:
 
     def _server(self, method: str, path: str, **more: Any) -> requests.Response:
         here = f"user/{PROBE}/"
-        return self._send(method, here + path, headers={"X-XSRFToken": self._xsrf(here)}, **more)
+        return self._send(method, here + path, self.own, headers={"X-XSRFToken": self._xsrf(here)}, **more)
 
-    def _send(self, method: str, path: str, **more: Any) -> requests.Response:
+    def _send(self, method: str, path: str, there: str = "", **more: Any) -> requests.Response:
+        address = (there or self.url) + path
         try:
-            return self.session.request(method, self.url + path, timeout=ANSWER_SECONDS, **more)
+            return self.session.request(method, address, timeout=ANSWER_SECONDS, **more)
         except requests.RequestException as error:
             raise VerifyError(
-                f"{self.url}{path} does not answer ({type(error).__name__}). Does the proxy run?"
+                f"{address} does not answer ({type(error).__name__}). Does the proxy run?"
             ) from None
 
     def _xsrf(self, path: str) -> str:
@@ -171,12 +208,15 @@ class Probe:
 
 
 def ask_campus() -> None:
-    """Whether the campus's provider is there and knows the classroom."""
+    """Whether the campus's provider is there and knows the classroom, or the LMS shows its keys."""
     try:
-        choices = Settings.from_environment().oidc
-        if choices:
+        settings = Settings.from_environment()
+        if oidc := settings.oidc:
             with step("Asking the campus's sign-in"):
-                asyncio.run(Issuer(choices.issuer).try_out(choices.client_id, choices.secret))
+                asyncio.run(Issuer(oidc.issuer).try_out(oidc.client_id, oidc.secret))
+        if lti := settings.lti:
+            with step("Asking the LMS for its keys"):
+                asyncio.run(Platform(lti.issuer, lti.keys_url).try_keys())
     except (SettingsError, IssuerError) as error:
         raise VerifyError(str(error)) from None
 
@@ -230,7 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not password:
         print("TT_PROBE_PASSWORD is not set. Run this inside the hub's container.", file=sys.stderr)
         return 1
-    probe = Probe(url, password)
+    probe = Probe(url, password, os.environ.get("TT_ORIGIN", ""))
     try:
         with step(f"Signing in as {PROBE}"):
             probe.sign_in()

@@ -24,6 +24,7 @@ import requests
 from dockerspawner import DockerSpawner
 from jupyterhub.objects import Hub
 
+from hub.tests.environment import profiles
 from tests.classroom import REPOSITORY, run, wait_for
 
 BASE = "org.opencontainers.image.title=TinyTorch Classroom: base"
@@ -46,9 +47,7 @@ class Gate:
             "TT_STUDENT_IMAGE": image,
             "TT_SANDBOX_IMAGE": image,  # its program is bash: a submission is a script
             "TT_STUDENTS_NETWORK": self.name,
-            "TT_STUDENT_MEMORY": str(MEMORY),
-            "TT_STUDENT_CPUS": "1.0",
-            "TT_STUDENT_PIDS": "64",
+            "TT_PROFILES": profiles(student={"memory": MEMORY, "pids": 64}),
             "TT_CGROUP_STUDENTS": "",
             "TT_SANDBOX_SECONDS": "20",
             "TT_RETRAIN_SECONDS": "600",
@@ -219,6 +218,7 @@ def test_homes_are_private_and_uids_are_each_ones_own(gate: Gate) -> None:
         ("HostConfig", {"PidMode": "host"}),
         ("HostConfig", {"Memory": MEMORY + 1}),
         ("Labels", {"tinytorch.user": "ada", "tinytorch.role": "sandbox"}),
+        ("Labels", {"tinytorch.user": "ada", "tinytorch.profile": "large"}),
     ],
 )
 def test_hub_that_was_taken_over_gets_no_more_than_a_students_server(

@@ -96,6 +96,7 @@ class Edge:
         values = {
             "TT_TLS": certificate,
             "TT_HOSTNAME": name,
+            "TT_HOSTNAMES": name,
             "TT_HTTPS_HOST": f"{name}:{self.https}",
             "TT_HTTPS_PORT": self.https,
             "TT_HTTP_PORT": self.http,
@@ -361,7 +362,8 @@ def test_door_logs_no_tokens_and_has_words_when_nothing_is_behind_it(
         run(
             "docker", "run", "--detach", "--name", name, "--label", label, "--network", "none",
             "--sysctl", "net.ipv4.ip_unprivileged_port_start=0", "--env", "TT_TLS=internal",
-            "--env", "TT_HOSTNAME=localhost", "--env", "TT_HTTPS_HOST=localhost", images % "edge",
+            "--env", "TT_HOSTNAME=localhost", "--env", "TT_HOSTNAMES=localhost",
+        "--env", "TT_HTTPS_HOST=localhost", images % "edge",
         )  # fmt: skip
         wait_for("the edge", lambda: run("docker", "exec", name, "healthy-tls").returncode == 0)
         answer = run("docker", "exec", name, "python3", "-c", ASK_WITH_A_TOKEN)

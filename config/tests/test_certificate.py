@@ -48,7 +48,7 @@ def _signed(key: ec.EllipticCurvePrivateKey, first: int, last: int) -> bytes:
     return builder.sign(key, hashes.SHA256()).public_bytes(PEM)
 
 
-@pytest.mark.parametrize("hostname", [NAME, "a.lab.edu", "10.0.0.7"])
+@pytest.mark.parametrize("hostname", [NAME, "a.lab.edu", "*.lab.edu", "10.0.0.7"])
 @pytest.mark.parametrize("which", ["good", "chain"])
 def test_certificate_that_browsers_take_is_taken(folder: Path, which: str, hostname: str) -> None:
     certificate.look(str(folder / which), str(folder / "key"), hostname)
@@ -61,6 +61,12 @@ def test_certificate_that_browsers_take_is_taken(folder: Path, which: str, hostn
         ("early", "key", NAME, "tls.certificate_file: {which} is not valid yet."),
         ("good", "key", "a.edu", "tls.certificate_file: {which} is not for a.edu (network.hostname)."),
         ("good", "key", "10.0.0.8", "tls.certificate_file: {which} is not for 10.0.0.8 (network.hostname)."),
+        (
+            "good",
+            "key",
+            f"*.{NAME}",
+            f"tls.certificate_file: {{which}} is not for *.{NAME} (network.subdomains).",
+        ),
         ("good", "other", NAME, "tls.key_file: {key} is not the key of {which}."),
         ("good", "rsa", NAME, "tls.key_file: {key} is not the key of {which}."),
         ("backwards", "key", NAME, "tls.key_file: {key} is not the key of {which}."),

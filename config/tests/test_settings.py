@@ -72,7 +72,13 @@ def test_empty_file_is_a_classroom_with_every_default(tmp_path: Path, text: str)
 
 def test_what_is_set_is_in_force_and_the_rest_stays_default(tmp_path: Path) -> None:
     values = in_force(tmp_path, "student:\n  memory: 1.5G\ndatasets:\n  sets: []\nstate: /data/classroom\n")
-    assert values["student"] == {"memory": "1.5G", "cpus": 1.0, "pids": 256, "idle_timeout": 3600}
+    assert values["student"] == {
+        "memory": "1.5G",
+        "cpus": 1.0,
+        "pids": 256,
+        "disk": "2G",
+        "idle_timeout": 3600,
+    }
     assert values["datasets"]["sets"] == []
     assert values["state"] == "/data/classroom"
 
@@ -108,6 +114,8 @@ def test_schema_is_a_draft_2020_12_schema_that_explains_and_closes_everything() 
 
 # --- files that are wrong ---
 
+LARGE = "profiles:\n  large:\n    description: For all of CIFAR-10.\n"
+
 WRONG_VALUES = [
     (
         "student:\n  memory: 1 gig",
@@ -115,6 +123,45 @@ WRONG_VALUES = [
     ),
     ("student:\n  memory: 512", "2: student.memory is 512. Write a number with a unit, like 1G or 512M."),
     ("student:\n  memory: 100M", "2: student.memory is '100M'. Write a number with a unit, like 1G or 512M."),
+    (
+        "profiles: 3",
+        "1: profiles is 3. Write its name, and below it its keys, like `large:`, `  description: Training on "
+        "all of CIFAR-10`.",
+    ),
+    (
+        "profiles:\n  large:",
+        "2: profiles.large is null, but it is a group. Write its keys below it, like `  description: ...`.",
+    ),
+    (
+        "profiles:\n  large:\n    memory: 4G",
+        "2: profiles.large.description is not set. Write 1 to 200 characters on one line, like Training on "
+        "all of CIFAR-10.",
+    ),
+    (
+        "profiles:\n  student:\n    description: x",
+        "2: profiles has 'student', which is no name. Use small letters, digits and single hyphens, "
+        "beginning with a letter, at most 30 characters, and neither student nor instructor, "
+        "which everybody has.",
+    ),
+    (
+        f"{LARGE}    memory: 4 GB",
+        "4: profiles.large.memory is '4 GB'. Write a number with a unit, like 4G, or null (as a student's).",
+    ),
+    (f"{LARGE}    cpus: 0", "4: profiles.large.cpus is 0. Write a number from 0.1 to 4096, or null."),
+    (
+        f"{LARGE}    groups: [a b]",
+        "4: profiles.large.groups holds 'a b'. Write a list of the hub's groups, like [role-grader, "
+        "section-tuesday].",
+    ),
+    (
+        f"{LARGE}    image: debian",
+        "4: there is no setting profiles.large.image. profiles.large has: description, title, groups, "
+        "memory, cpus, pids, guarantee, cpu_share.",
+    ),
+    (
+        f"{LARGE}    memroy: 4G",
+        "4: there is no setting profiles.large.memroy. Did you mean profiles.large.memory?",
+    ),
     ("student:\n  cpus: many", "2: student.cpus is 'many'. Write a number from 0.1 to 4096."),
     ("student:\n  cpus: true", "2: student.cpus is true. Write a number from 0.1 to 4096."),
     ("student:\n  pids: 12", "2: student.pids is 12. Write a whole number from 64 to 32768."),
@@ -179,7 +226,7 @@ WRONG_VALUES = [
         "with a letter or digit, "
         "at most 64 characters, and not classroom-probe (which the classroom uses to test itself).",
     ),
-    ("hub:\n  auth: saml", "2: hub.auth is 'saml'. Write accounts or oidc."),
+    ("hub:\n  auth: saml", "2: hub.auth is 'saml'. Write accounts or oidc or lti13."),
     (
         "oidc:\n  issuer: http://sso.example.edu",
         "2: oidc.issuer is 'http://sso.example.edu'. Write the address that the provider calls its issuer, "
@@ -198,6 +245,11 @@ WRONG_VALUES = [
         "oidc:\n  grader_groups:\n    - staff\n    -",
         "4: oidc.grader_groups holds an empty entry. Write a list of the groups' names, like "
         "[cs101-markers].",
+    ),
+    (
+        "lti:\n  courses: [42]",
+        "2: lti.courses holds 42. Write a list of the ids that the hub's log says, each in quotes, like "
+        '["42"].',
     ),
     ("course:\n  track: discovry", "2: course.track is 'discovry'. Did you mean discovery?"),
     ("course:\n  track: x", "2: course.track is 'x'. Write discovery or immediate or core."),
@@ -270,18 +322,42 @@ UNKNOWN_KEYS = [
     (
         "password: secret",
         "1: there is no setting password. The file has: classroom, state, network, tls, ceiling, "
-        "student, hub, oidc, course, "
+        "student, instructor, profiles, hub, oidc, lti, course, "
         "datasets, images, grading, backup, monitoring.",
     ),
     (
         "8000: x",
         "1: there is no setting 8000. The file has: classroom, state, network, tls, ceiling, "
-        "student, hub, oidc, course, "
+        "student, instructor, profiles, hub, oidc, lti, course, "
         "datasets, images, grading, backup, monitoring.",
     ),
 ]
 
+LMS = (
+    "lti:\n  issuer: https://moodle.example.edu\n  client_id: x\n  authorize_url: https://moodle.example.edu/a\n"
+    "  keys_url: https://moodle.example.edu/k\n  deployments: ['1']\n"
+)
+WITH_TLS = "network:\n  hostname: classroom.example.edu\ntls:\n  certificate: internal\n"
+
 CONTRADICTIONS = [
+    (
+        WITH_TLS + LMS.replace("client_id: x", "client_id: null") + "hub:\n  auth: lti13",
+        "12: hub.auth is 'lti13', but lti.client_id is missing. Add it, or set hub.auth: accounts.",
+    ),
+    (
+        WITH_TLS + LMS.replace("['1']", "[]") + "hub:\n  auth: lti13",
+        "12: hub.auth is 'lti13', but lti.deployments is missing. Add it, or set hub.auth: accounts.",
+    ),
+    (
+        WITH_TLS + LMS + "hub:\n  auth: lti13\n  self_registration: open",
+        "13: hub.self_registration is 'open', but with hub.auth: lti13 nobody makes an account here. Write "
+        "closed; lti.courses and lti.roster_only say who gets in.",
+    ),
+    (
+        LMS + "hub:\n  auth: lti13",
+        "8: hub.auth is 'lti13', but the classroom has no https, and an LMS launches nothing else. Set "
+        "tls.certificate, or network.hostname and network.trusted_proxies with a web server in front.",
+    ),
     (
         "network:\n  services_subnet: 172.30.244.0/24",
         "2: network.students_subnet, 172.30.244.0/22, overlaps network.services_subnet, "
@@ -344,12 +420,53 @@ CONTRADICTIONS = [
         "files, or take the line out.",
     ),
     (
+        "network:\n  subdomains: true",
+        "2: network.subdomains is true, but network.hostname is not set. Write the name below which "
+        "everybody gets one, like classroom.campus.edu.",
+    ),
+    (
+        "network:\n  subdomains: true\n  hostname: 10.0.0.7",
+        "3: network.subdomains is true, but network.hostname is 10.0.0.7, and no name lies below an address. "
+        "Write a name like classroom.campus.edu, or set network.subdomains: false.",
+    ),
+    (
+        "network:\n  subdomains: true\n  hostname: classroom",
+        "3: network.subdomains is true, but network.hostname is classroom, one word alone: below it browsers "
+        "share no sign-in and take no certificate. Write a name like classroom.campus.edu.",
+    ),
+    (
+        "network:\n  subdomains: true\n  hostname: a.edu\ntls:\n  certificate: acme\n  acme_email: it@a.edu",
+        "5: tls.certificate is acme, which gets no certificate for all names below network.hostname, and "
+        "network.subdomains needs one. Get a wildcard certificate and set tls.certificate: files, or set "
+        "network.subdomains: false.",
+    ),
+    (
         "network:\n  hostname: a.edu\ntls:\n  certificate: internal\n  http_port: 443",
         "5: tls.http_port is 443, which tls.https_port has taken. Choose another for one of the two.",
     ),
     (
         "network:\n  hostname: a.edu\n  port: 9090\ntls:\n  certificate: internal\n  https_port: 9090",
         "6: monitoring.port is 9090, which tls.https_port has taken. Choose another for one of the two.",
+    ),
+    (
+        f"{LARGE}    guarantee: 2G",
+        "4: profiles.large.guarantee is '2G', more than its memory, 1G. Lower the one or raise the other.",
+    ),
+    (
+        f"{LARGE}    groups: [role-teacher]",
+        "4: profiles.large.groups holds 'role-teacher', but no roster makes that. There are: role-student, "
+        "role-assistant, role-grader, role-instructor, role-admin.",
+    ),
+    (
+        f"ceiling:\n  cpus: 2\n{LARGE}    cpus: 4",
+        "2: ceiling.cpus is 2, less than one large's 4 (profiles.large.cpus). Raise the one or lower the "
+        "other.",
+    ),
+    (
+        f"ceiling:\n  memory: 4G\n{LARGE}    memory: 8G\ninstructor:\n  memory: 6G",
+        "2: ceiling.memory is '4G', which leaves 3G beside 1G for the classroom's own services, but one "
+        "large's server may use 8G (profiles.large.memory). Lower profiles.large.memory, or raise "
+        "ceiling.memory to 9G.",
     ),
     (
         "ceiling:\n  cpus: 0.5",
@@ -399,7 +516,7 @@ def test_unclosed_quote_is_refused_with_its_line(tmp_path: Path) -> None:
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    text = "hub:\n  admin: A\n  admin: b\nstudent:\n  memory: big\n  disk: 1G\nnetwork:\n  port: 0\n"
+    text = "hub:\n  admin: A\n  admin: b\nstudent:\n  memory: big\n  swap: 1G\nnetwork:\n  port: 0\n"
     assert [message.split(":")[0] for message in complaints(tmp_path, text)] == ["2", "3", "5", "6", "8"]
 
 
@@ -498,6 +615,11 @@ ONE_OF_MANY = {
         ["http://sso.example.edu", "https://", "https://a b", "https://a/?b", "sso.example.edu"],
     ),
     "oidc.client_id": (["0oa-x.y:z", "https://classroom.example.edu"], ["", "a b", "é", "x" * 201]),
+    "lti.keys_url": (
+        ["https://moodle.example.edu/mod/lti/certs.php", "https://sso.canvaslms.com/api/lti/security/jwks"],
+        ["http://moodle.example.edu", "moodle.example.edu", "https://a b"],
+    ),
+    "student.disk": (["100M", "1.5G", "100T"], ["99M", "2", "101T", 5]),
     "student.memory": (["256M", "1.5G", "1T"], ["255M", "2T", "1g", "1GB", "-1G", "1e3M", "G"]),
     "ceiling.memory": (["100%", "2G"], ["0%", "101%", "1023M", "%"]),
     "datasets.mirror": (
@@ -552,9 +674,7 @@ def environment(folder: Path, text: str = "") -> dict[str, str]:
 
 
 def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
-    values = environment(
-        tmp_path, "hub:\n  self_registration: approval\nstudent:\n  memory: 1.5G\n  cpus: 2\n"
-    )
+    values = environment(tmp_path, "hub:\n  self_registration: approval\n")
     expected = {
         "TT_NAME": "tinytorch",
         "TT_STATE": "/srv/tinytorch",
@@ -566,8 +686,8 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
         "TT_PROXY_IP": "172.30.244.3",
         "TT_API_IP": "172.30.244.4",
         "TT_CGROUP_STUDENTS": "/tinytorch/students",
-        "TT_STUDENT_MEMORY": "1536M",
-        "TT_STUDENT_CPUS": "2.0",
+        "TT_STUDENT_DISK": "2147483648",
+        "TT_STUDENT_FILES": "262144",
         "TT_SELF_REGISTRATION": "approval",
         "TT_SUBMISSION_MAX_BYTES": "10485760",
         "TT_SANDBOX_MEMORY": "1G",
@@ -576,6 +696,30 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
     }
     assert {key: values[key] for key in expected} == expected
     assert all(key.startswith("TT_") and isinstance(value, str) for key, value in values.items())
+
+
+def test_a_profile_leaves_nothing_open(tmp_path: Path) -> None:
+    values = in_force(tmp_path, f"{LARGE}    memory: 4G\ninstructor:\n  memory: 2G\nstudent:\n  pids: 99\n")
+    kinds = deriving.profiles(values)
+    assert list(kinds) == ["student", "instructor", "large"]
+    assert kinds["large"] == {
+        "title": "Large",
+        "description": "For all of CIFAR-10.",
+        "groups": [],
+        "memory": 4 * 1024**3,
+        "cpus": 1.0,
+        "pids": 99,
+        "guarantee": 4 * 1024**3,
+        "cpu_share": 1.0,
+    }
+    assert all(kind.keys() == kinds["large"].keys() for kind in kinds.values())
+    assert [kind["memory"] // 1024**3 for kind in kinds.values()] == [1, 2, 4]
+    assert [kind["guarantee"] // 1024**3 for kind in kinds.values()] == [0, 0, 4]
+    told = base64.b64decode(deriving.environment(values, MACHINE)["TT_PROFILES"])
+    assert json.loads(told) == kinds
+    values = in_force(tmp_path, f"{LARGE}    title: Big\n    guarantee: 512M\n    cpus: 2\n    groups: [a]\n")
+    large = deriving.profiles(values)["large"]
+    assert (large["title"], large["guarantee"], large["cpus"], large["groups"]) == ("Big", 2**29, 2.0, ["a"])
 
 
 def test_everything_docker_compose_asks_for_is_derived_or_a_secret(tmp_path: Path) -> None:
@@ -726,13 +870,18 @@ def test_get_answers_as_a_script_wants_it(key: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("memory", "There is no setting memory. Did you mean ceiling.memory or student.memory?"),
+        (
+            "memory",
+            "There is no setting memory. Did you mean ceiling.memory or student.memory or instructor.memory?",
+        ),
         (
             "studnet.memory",
-            "There is no setting studnet.memory. Did you mean ceiling.memory or student.memory?",
+            "There is no setting studnet.memory. Did you mean ceiling.memory or student.memory or "
+            "instructor.memory?",
         ),
         ("hubs", "There is no setting hubs. Did you mean hub?"),
         ("state.x", "There is no setting state.x. Did you mean state?"),
+        ("profiles.large.memory", "There is no setting profiles.large.memory. There are: none."),
         ("course", "course is a group. Ask for one of: course.track."),
     ],
 )
@@ -778,6 +927,36 @@ def test_address_is_the_one_that_browsers_need(tmp_path: Path, text: str, addres
     assert explaining.address(in_force(tmp_path, text)) == address
 
 
+@pytest.mark.parametrize(
+    ("text", "origin", "cookies"),
+    [
+        ("network:\n  hostname: c.edu\n", "://c.edu:8000", ""),
+        ("network:\n  hostname: c.edu\n  port: 80\n", "://c.edu", ""),
+        (TLS + "  https_port: 8443\n", "s://a.edu:8443", "1"),
+        ("network:\n  hostname: c.edu\n  base_path: /x/\n  trusted_proxies: [127.0.0.1]\n", "s://c.edu", "1"),
+    ],
+)
+def test_every_service_has_an_origin_of_its_own_where_students_have(
+    tmp_path: Path, text: str, origin: str, cookies: str
+) -> None:
+    values = environment(tmp_path, text.replace("network:\n", "network:\n  subdomains: true\n"))
+    assert values["TT_ORIGIN"] == f"http{origin}"
+    below = origin.removeprefix("s").removeprefix("://")
+    scheme = origin.partition(":")[0]
+    assert values["TT_GRADING_ORIGIN"] == f"http{scheme}://grading--service.{below}"
+    assert values["TT_FORMGRADER_ORIGIN"] == f"http{scheme}://formgrader--service.{below}"
+    assert values["TT_HOST_COOKIES"] == cookies
+    assert values["TT_HOSTNAMES"] == f"{values['TT_HOSTNAME']} *.{values['TT_HOSTNAME']}"
+
+
+def test_without_hosts_of_their_own_nobody_is_told_of_any(tmp_path: Path) -> None:
+    values = environment(tmp_path, TLS)
+    assert [
+        values[f"TT_{name}"] for name in ("ORIGIN", "GRADING_ORIGIN", "FORMGRADER_ORIGIN", "HOST_COOKIES")
+    ] == [""] * 4
+    assert values["TT_HOSTNAMES"] == "a.edu"
+
+
 def test_web_server_on_the_same_machine_is_known_by_the_address_that_containers_see(tmp_path: Path) -> None:
     values = environment(tmp_path, "network:\n  trusted_proxies: [127.0.0.1, 10.1.2.0/28]\n")
     assert values["TT_TRUSTED_PROXIES"] == "172.30.240.1/32 10.1.2.0/28"
@@ -801,3 +980,9 @@ def test_the_campus_is_told_to_the_hub_in_signs_that_an_environment_file_takes(t
     assert "secret_file" not in json.loads(base64.b64decode(told))
     assert json.loads(base64.b64decode(told))["allowed_groups"] == ['Ada\'s $HOME "é"']
     assert deriving.environment(in_force(tmp_path, ""), MACHINE)["TT_OIDC"] == ""
+
+
+def test_the_lms_is_told_to_the_hub_where_people_come_from_it(tmp_path: Path) -> None:
+    told = environment(tmp_path, WITH_TLS + LMS + "hub:\n  auth: lti13\n")["TT_LTI"]
+    assert json.loads(base64.b64decode(told))["deployments"] == ["1"]
+    assert environment(tmp_path, LMS)["TT_LTI"] == ""

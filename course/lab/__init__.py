@@ -1,1 +1,1 @@
-"""What JupyterLab itself shows of the course: the next step when it opens, and what is announced."""
+"""What JupyterLab itself shows: the course's next step when it opens, what is announced, a full home."""

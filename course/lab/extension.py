@@ -1,4 +1,4 @@
-"""What JupyterLab asks a student's server for: where to open, and what is announced."""
+"""What JupyterLab asks a student's server for: where to open, what is announced, how full the home is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from course import announcement
+from course.lab import disk
 from course.tito import places
 
 
@@ -46,6 +47,21 @@ class AnnouncementHandler(APIHandler):
         self.finish({"since": since, "text": text[: announcement.LONGEST]})
 
 
+class DiskHandler(APIHandler):
+    """GET disk?no_track_activity=1: a warning while there is hardly any room left, in words."""
+
+    def initialize(self, meter: disk.Meter) -> None:
+        self._meter = meter
+
+    @web.authenticated
+    async def get(self) -> None:
+        """As of some moments ago: what is asked more often than that is not counted again."""
+        try:
+            self.finish(await self._meter.warning())
+        except OSError as error:
+            raise web.HTTPError(503, f"The home cannot be counted: {error}") from error
+
+
 def _next_step(root: Path) -> str:
     from course.lab import next_step  # when a page opens, not when the server starts
 
@@ -62,5 +78,10 @@ def _load_jupyter_server_extension(server: Any) -> None:
     handlers = [
         (url_path_join(base, "/?"), OpeningHandler),
         (url_path_join(base, "announcement"), AnnouncementHandler),
+        (
+            url_path_join(base, "disk"),
+            DiskHandler,
+            {"meter": disk.Meter(Path.home(), disk.Limits.here())},
+        ),
     ]
     server.web_app.add_handlers(".*$", handlers)

@@ -101,8 +101,8 @@ class PageHandler(HubOAuthenticated, Handler):
         common = {
             "title": settings.title,
             "prefix": settings.prefix,
-            "home": f"{settings.base_path}hub/home",
-            "formgrader": f"{settings.base_path}services/formgrader/",
+            "home": f"{settings.hub_origin}{settings.base_path}hub/home",
+            "formgrader": f"{settings.formgrader_origin}{settings.base_path}services/formgrader/",
             "zone": self.zone,
             "nonce": self.nonce,
             "xsrf": "",

@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jupyterhub import orm
 from jupyterhub.auth import Authenticator
 from jupyterhub.utils import new_token
 from tornado.httputil import HTTPServerRequest
+from tornado.ioloop import IOLoop
 from tornado.web import HTTPError, RequestHandler
 from traitlets import Dict, Enum, List, Unicode
 
@@ -105,7 +107,12 @@ class Accounts(Authenticator):
     async def refresh_user(self, user: Any, handler: RequestHandler | None = None) -> bool:
         """Asked every few minutes: an account that is gone, was reset or has left must sign in again."""
         account = self.store.find(user.name)
-        return account is not None and not account.one_time and not account.left_at
+        still = account is not None and not account.one_time and not account.left_at
+        if not still and handler:
+            # `make reset` does not reach the hub, and a token cannot sign in again: it ends. Not amid
+            # this request, which may be by it.
+            IOLoop.current().add_callback(end_sessions, handler.db, user)  # type: ignore[attr-defined]
+        return still
 
     def delete_user(self, user: Any) -> None:
         """An admin removed someone on the hub's admin page, or a roster ended the access of one who left."""
@@ -121,10 +128,11 @@ class Accounts(Authenticator):
 
 
 def end_sessions(db: Any, user: Any) -> None:
-    """Every browser that is signed in as somebody is signed out; a running server keeps running."""
+    """Somebody is signed out everywhere, and their tokens end; a running server goes on, with its own."""
     user.orm_user.cookie_id = new_token()
+    servers = user.spawner.api_token and orm.APIToken.find(db, user.spawner.api_token)
     for token in list(user.orm_user.api_tokens):
-        if token.session_id:  # a browser's; the server's own has none
+        if token is not servers:
             db.delete(token)
     db.commit()
 

@@ -15,6 +15,7 @@ from jupyterhub.utils import url_path_join
 from tornado.httputil import url_concat
 from tornado.web import HTTPError
 
+from hub import hosts
 from hub.accounts import browsers, names, sign_in
 from hub.accounts.attempts import TooManyAttemptsError
 from hub.accounts.authenticator import PasswordDueError, end_sessions, signed_in
@@ -39,7 +40,8 @@ class Page(BaseHandler):
                 "default-src 'none'",
                 "style-src 'self'",
                 "img-src 'self'",
-                "form-action 'self'",
+                # Chromium asks this of where a form leads in the end, too: one's own server.
+                f"form-action 'self' {hosts.below(self.subdomain_host)}".rstrip(),
                 "base-uri 'none'",
                 super().content_security_policy,
             ]

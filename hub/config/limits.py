@@ -1,4 +1,4 @@
-"""How much: of the machine for one student, and of servers starting at one time."""
+"""How much: of the machine for one server, and of servers starting at one time."""
 
 from traitlets.config import Config
 
@@ -6,8 +6,7 @@ from hub.config.settings import Settings
 
 
 def configure(c: Config, settings: Settings) -> None:
-    c.ClassroomSpawner.mem_limit = settings.student_memory
-    c.ClassroomSpawner.cpu_limit = settings.student_cpus
+    c.ClassroomSpawner.profiles = settings.profiles
 
     # Everybody may ask at any time, and gets a place in the spawner's own line (hub/line.py). JupyterHub's
     # limit would turn them away instead, and then serve whoever happens to ask again first.

@@ -6,6 +6,7 @@ from traitlets.config import Config
 
 from hub import announcement
 from hub.config.settings import Settings
+from hub.disk import Homes
 
 HUB = Path(__file__).parent.parent
 
@@ -15,7 +16,8 @@ def configure(c: Config, settings: Settings) -> None:
     c.JupyterHub.template_vars = {
         "title": settings.title,
         "self_registration": settings.self_registration,
-        "passwords": settings.oidc is None,  # whether everybody has one here
+        "passwords": settings.has_passwords,
         "announced": announcement.text,  # called for each page
+        "homes": Homes(settings.student_disk, settings.student_files),
     }
     c.JupyterHub.logo_file = str(HUB / "static" / "flame.svg")

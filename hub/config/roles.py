@@ -57,7 +57,7 @@ def configure(c: Config, settings: Settings) -> None:
         {
             "name": "roster",
             "services": ["roster"],
-            "scopes": ["admin:users", "admin:groups", "list:groups", GRADING],
+            "scopes": ["admin:users", "admin:groups", GRADING],
         },
         # It starts servers ahead of a class, and can neither stop one nor look into it.
         {

@@ -7,6 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hub import profiles
+from hub.launch import choices as lti_choices
+from hub.launch.choices import Choices as LtiChoices
+from hub.profiles import Profiles
 from hub.signin import choices
 from hub.signin.choices import Choices
 
@@ -24,17 +28,20 @@ class Settings:
     name: str
     title: str
     base_path: str  # begins and ends with a slash
+    origin: str  # the hub's scheme, host and port, where students' servers have others; else empty
     students_network: str
     hub_ip: str  # the hub's address on the students' network
     api_ip: str  # the grading API's
     students_range: str  # the addresses that students' servers are given
     student_image: str
-    student_memory: str
-    student_cpus: float
+    profiles: Profiles
+    student_disk: int  # bytes of a home; 0: no limit
+    student_files: int
     concurrent_spawns: int
     idle_timeout: int  # 0: never
     admin: str
-    oidc: Choices | None  # how the campus signs people in; None: accounts of our own
+    oidc: Choices | None  # how the campus signs people in
+    lti: LtiChoices | None  # from which LMS they come; neither: accounts of our own
     self_registration: str  # closed, approval or open
     track: str
     datasets: str
@@ -59,33 +66,48 @@ class Settings:
                 return convert(text)
             except ValueError:
                 # The value of a variable whose name speaks of a secret is not shown.
-                shown = "not usable" if re.search("TOKEN|PASSWORD|SECRET|OIDC", variable) else repr(text)
+                shown = "not usable" if re.search("TOKEN|PASSWORD|SECRET|OIDC|LTI", variable) else repr(text)
                 raise SettingsError(f"{variable} is {shown}. Give it {hint}.") from None
 
+        way = read("TT_AUTH", _way, "accounts, oidc or lti13")
+
         def campus() -> Choices | None:
-            if read("TT_AUTH", _way, "accounts or oidc") == "accounts":
+            if way != "oidc":
                 return None
             secret = read("TT_OIDC_SECRET", str, "the client secret, by oidc.secret_file")
             return read("TT_OIDC", lambda text: choices.read(text, secret), "config/classroom.yml's oidc")
 
+        def lms() -> LtiChoices | None:
+            if way != "lti13":
+                return None
+            return read("TT_LTI", lti_choices.read, "config/classroom.yml's lti")
+
         def secret(variable: str) -> str:
             return read(variable, _long, "a random secret of at least 16 characters")
 
+        memory = read("TT_CEILING_STUDENTS_MEMORY_BYTES", int, "the bytes that all servers share")
         return cls(
             name=read("TT_NAME", str, "the classroom's short name"),
             title=read("TT_TITLE", str, "what the pages are headed with"),
             base_path=read("TT_BASE_PATH", _path, "where the classroom lives, such as / or /course/"),
+            origin=env.get("TT_ORIGIN", ""),
             students_network=read("TT_STUDENTS_NETWORK", str, "the name of the students' network"),
             hub_ip=read("TT_HUB_IP", str, "the hub's address on the students' network"),
             api_ip=read("TT_API_IP", str, "the grading API's address on the students' network"),
             students_range=read("TT_STUDENTS_RANGE", _network, "the network of students' servers"),
             student_image=read("TT_STUDENT_IMAGE", str, "the image of students' servers"),
-            student_memory=read("TT_STUDENT_MEMORY", str, "an amount such as 1G"),
-            student_cpus=read("TT_STUDENT_CPUS", float, "a number of CPUs such as 1.0"),
+            profiles=read(
+                "TT_PROFILES", lambda text: profiles.read(text, memory), "every kind of server, in base64"
+            ),
+            student_disk=read("TT_STUDENT_DISK", int, "bytes such as 2147483648, or 0 for no limit"),
+            student_files=read(
+                "TT_STUDENT_FILES", int, "a number of files such as 262144, or 0 for no limit"
+            ),
             concurrent_spawns=read("TT_CONCURRENT_SPAWNS", int, "a number of servers such as 10"),
             idle_timeout=read("TT_IDLE_TIMEOUT", int, "seconds such as 3600, or 0 for never"),
             admin=read("TT_ADMIN", str, "the admin's username"),
             oidc=campus(),
+            lti=lms(),
             self_registration=read("TT_SELF_REGISTRATION", _registration, "closed, approval or open"),
             track=read("TT_TRACK", str, "the name of the course's track"),
             datasets=read("TT_DATASETS", str, "where data sets are inside a student's container"),
@@ -100,13 +122,18 @@ class Settings:
         )
 
     @property
+    def has_passwords(self) -> bool:
+        """Whether everybody has one here."""
+        return self.oidc is None and self.lti is None
+
+    @property
     def grading_url(self) -> str:
         """Where the API is for a student's container."""
         return f"http://{self.api_ip}:8300{self.base_path}services/grading/"
 
 
 def _way(text: str) -> str:
-    if text not in ("accounts", "oidc"):
+    if text not in ("accounts", "oidc", "lti13"):
         raise ValueError(text)
     return text
 

@@ -23,4 +23,7 @@ def configure(c: Config, settings: Settings) -> None:
         "TT_GRADING_URL": settings.grading_url,
         "TT_TRACK": settings.track,
         "TT_DATASETS": settings.datasets,
+        # What their JupyterLab warns by.
+        "TT_STUDENT_DISK": str(settings.student_disk),
+        "TT_STUDENT_FILES": str(settings.student_files),
     }

@@ -4,14 +4,10 @@ from traitlets.config import Config
 
 from hub.config.settings import Settings
 
-STATE = "/srv/hub"
-
 
 def configure(c: Config, settings: Settings) -> None:
     c.JupyterHub.cleanup_servers = False  # a hub restart must not end 120 students' kernels
     c.JupyterHub.cleanup_proxy = False  # nor their way to them
-    c.JupyterHub.db_url = f"sqlite:///{STATE}/jupyterhub.sqlite"
-    c.JupyterHub.upgrade_db = True  # after an upgrade of the classroom the database follows by itself
 
     # The default is to exit after five failed spawns, so that something restarts the hub. A restart mends
     # neither a full disk nor a stopped engine, and would shut the door to those whose servers run. Prometheus

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.gate.homes import Student
-from hub.gate.settings import Settings
+from hub.gate.settings import Profile, Settings
 from hub.gate.strict import Refused
 
 # The hub's to choose, within bounds that are checked below.
@@ -20,6 +20,8 @@ HOST_BLANKS = {"Memory", "CpuPeriod", "CpuQuota", "AutoRemove"}
 IDLE = {"ExposedPorts", "AttachStdout", "AttachStderr"}
 
 PERIOD = 100_000  # microseconds; the engine's own default
+SHARES = 1024  # of CPU time, where it is short: the engine's own default
+TMP_FILES = 65_536  # in /tmp: each takes memory of the kernel's, too
 LEAST_MEMORY = 6 * 2**20  # the engine refuses less
 VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=[^\0]*", re.DOTALL)
 
@@ -31,6 +33,15 @@ def user_of(asked: Mapping[str, Any]) -> str:
     if not isinstance(user, str):
         raise Refused(403, "Labels: 'tinytorch.user' must say whose container this is.")
     return user
+
+
+def profile_of(asked: Mapping[str, Any], settings: Settings) -> tuple[str, Profile]:
+    """Which of the classroom's kinds of servers is asked for; nothing said is a student's."""
+    name = asked["Labels"].get("tinytorch.profile", "student")
+    profile = settings.profiles.get(name) if isinstance(name, str) else None
+    if not profile:
+        raise Refused(403, f"Labels.tinytorch.profile is {name!r}, which the settings do not have.")
+    return name, profile
 
 
 def check_name(name: str, student: Student, settings: Settings) -> None:
@@ -60,14 +71,19 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
     if not isinstance(host, dict):
         raise Refused(403, "HostConfig is not an object.")
     home = f"/home/{student.key}"
-    memory = _memory(host, settings.student_memory)
+    kind, profile = profile_of(asked, settings)
+    memory = _memory(host, profile.memory)
     body = {
         "Image": settings.student_image,
         "Cmd": _strings(asked, "Cmd"),
         "Env": _environment(asked, {"HOME": home, "USER": student.key, "LOGNAME": student.key}),
         "User": f"{student.uid}:{student.uid}",
         "WorkingDir": home,
-        "Labels": {**labels(settings, "student"), "tinytorch.user": student.username},
+        "Labels": {
+            **labels(settings, "student"),
+            "tinytorch.user": student.username,
+            "tinytorch.profile": kind,
+        },
         "HostConfig": {
             "AutoRemove": host.get("AutoRemove") is True,
             "CapDrop": ["ALL"],
@@ -76,9 +92,14 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
             "CgroupParent": settings.cgroup_parent,  # one ceiling over all students together
             "Memory": memory,
             "MemorySwap": memory,  # equal: no swap, or a student could make everybody's disk busy
+            "MemoryReservation": min(profile.guarantee, memory),
             "CpuPeriod": PERIOD,
-            "CpuQuota": _cpu_quota(host, settings.student_cpus),
-            "PidsLimit": settings.student_pids,
+            "CpuQuota": _cpu_quota(host, profile.cpus),
+            "CpuShares": round(SHARES * profile.cpu_share),
+            "PidsLimit": profile.pids,
+            # Outside the home, where space is counted, nothing of the disk can be written; /tmp is memory.
+            "ReadonlyRootfs": True,
+            "Tmpfs": {"/tmp": f"size={memory // 2},nr_inodes={TMP_FILES},mode=1777,exec,nosuid,nodev"},  # noqa: S108
             # A student can write to the log of their own server: it must not grow over the disk.
             "LogConfig": {"Type": "local", "Config": {"max-size": "1m", "max-file": "2"}},
             # Not Binds: where a source is missing they make an empty one that root owns; this is an error.
@@ -132,7 +153,7 @@ def _environment(asked: Mapping[str, Any], own: Mapping[str, str]) -> list[str]:
 def _memory(host: Mapping[str, Any], ceiling: int) -> int:
     memory = host.get("Memory") or ceiling
     if type(memory) is not int or not LEAST_MEMORY <= memory <= ceiling:
-        raise Refused(403, f"HostConfig.Memory is {memory!r}; a student has at most {ceiling} bytes.")
+        raise Refused(403, f"HostConfig.Memory is {memory!r}; it may be at most {ceiling} bytes.")
     return memory
 
 
@@ -140,5 +161,5 @@ def _cpu_quota(host: Mapping[str, Any], ceiling: float) -> int:
     """Microseconds of CPU in each PERIOD."""
     period, quota = host.get("CpuPeriod") or PERIOD, host.get("CpuQuota") or int(ceiling * PERIOD)
     if period != PERIOD or type(quota) is not int or not 1000 <= quota <= ceiling * PERIOD:
-        raise Refused(403, f"HostConfig.CpuQuota is {quota!r} of {period!r}; a student has {ceiling} CPUs.")
+        raise Refused(403, f"HostConfig.CpuQuota is {quota!r} of {period!r}; it may be {ceiling} CPUs.")
     return quota

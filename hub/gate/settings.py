@@ -1,9 +1,11 @@
 """What the gate is told by its environment. A value that cannot be meant ends the start with one sentence."""
 
+import base64
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 Number = TypeVar("Number", int, float)
@@ -16,6 +18,17 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
+class Profile:
+    """The most that a server of one kind may use. Memory in bytes; `cpu_share` in students."""
+
+    memory: int
+    cpus: float
+    pids: int
+    guarantee: int  # bytes that the kernel takes from it last
+    cpu_share: float
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything the gate decides by. Memory in bytes, times in seconds."""
 
@@ -24,9 +37,7 @@ class Settings:
     student_image: str
     sandbox_image: str
     students_network: str
-    student_memory: int
-    student_cpus: float
-    student_pids: int
+    profiles: Mapping[str, Profile]
     cgroup_parent: str  # empty: the engine's own default
     sandbox_seconds: float
     retrain_seconds: float
@@ -52,9 +63,9 @@ class Settings:
             student_image=read("TT_STUDENT_IMAGE", _matching(r"\S+"), "the image of students' servers"),
             sandbox_image=read("TT_SANDBOX_IMAGE", _matching(r"\S+"), "the image that submissions run in"),
             students_network=read("TT_STUDENTS_NETWORK", _network, "the name of the students' own network"),
-            student_memory=read("TT_STUDENT_MEMORY", as_bytes, "an amount such as 1G"),
-            student_cpus=read("TT_STUDENT_CPUS", _positive(float), "a number of CPUs such as 1.0"),
-            student_pids=read("TT_STUDENT_PIDS", _positive(int), "a number of processes such as 256"),
+            profiles=read(
+                "TT_PROFILES", _profiles, "every kind of server, as config/deriving.py writes them"
+            ),
             cgroup_parent=read("TT_CGROUP_STUDENTS", str, "the cgroup that holds all students, or nothing"),
             sandbox_seconds=read("TT_SANDBOX_SECONDS", _positive(float), "a number of seconds such as 60"),
             retrain_seconds=read("TT_RETRAIN_SECONDS", _positive(float), "a number of seconds such as 600"),
@@ -69,6 +80,25 @@ def as_bytes(text: str) -> int:
     if not match:
         raise ValueError(text)
     return _positive(int)(str(int(float(match[1]) * UNITS[match[2]])))
+
+
+def _profiles(text: str) -> dict[str, Profile]:
+    """Limits by profile, from JSON in base64; what the hub alone needs to know is left out."""
+    try:
+        told: dict[str, dict[str, Any]] = json.loads(base64.b64decode(text, validate=True))
+        profiles = {
+            name: Profile(
+                memory=_positive(int)(limits["memory"]),
+                cpus=_positive(float)(limits["cpus"]),
+                pids=_positive(int)(limits["pids"]),
+                guarantee=int(limits["guarantee"]),
+                cpu_share=_positive(float)(limits["cpu_share"]),
+            )
+            for name, limits in told.items()
+        }
+        return {"student": profiles.pop("student"), **profiles}  # which everybody has
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(text) from error
 
 
 def _matching(pattern: str) -> Callable[[str], str]:

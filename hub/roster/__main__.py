@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         data = sys.stdin.buffer.read() if asked.roster == "-" else Path(asked.roster).read_bytes()
         people = reading.read(data)
-        with_passwords = os.environ.get("TT_AUTH") != "oidc"
+        with_passwords = os.environ.get("TT_AUTH", "accounts") == "accounts"
         store, hub = Store(asked.store), Hub(asked.hub, token)
         outcome = apply(people, store, hub, asked.passwords, asked.whole, with_passwords)
     except reading.RosterError as error:

@@ -7,7 +7,6 @@ those have left whose role it names.
 """
 
 import time
-from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,12 +60,12 @@ def apply(
     Should the hub fall silent after that, accounts are there and groups are not: applying again completes
     them. Whoever has left cannot sign in by then, and applying again ends what is still open.
     """
-    groups_now, groups_there = hub.groups_of_users(), hub.group_names()  # also shows that the hub listens
+    groups_now = hub.groups_of_users()  # also shows that the hub listens
     outcome = _accounts(people, store, passwords_file, whole, with_passwords)
     for account in store.everyone():
         if account.left_at and account.username in groups_now:
             hub.remove_user(account.username)
-    regrouped = _groups(people, hub, groups_now, groups_there)
+    regrouped = _groups(people, hub, groups_now)
     for username in [name for name in outcome.unchanged if name in regrouped]:
         outcome.unchanged.remove(username)
         outcome.changed.append(username)
@@ -128,24 +127,15 @@ def _accounts(
     return outcome
 
 
-def _groups(people: list[Person], hub: Hub, now: dict[str, set[str]], there: set[str]) -> set[str]:
+def _groups(people: list[Person], hub: Hub, now: dict[str, set[str]]) -> set[str]:
     """Put everyone into the groups that are theirs; returns whose groups changed."""
-    missing = [person.username for person in people if person.username not in now]
-    hub.add_users(missing)
-    entering, leaving = defaultdict(list), defaultdict(list)
-    for person in people:
-        have = {group for group in now.get(person.username, set()) if group.startswith(OURS)}
-        for group in person.groups - have:
-            entering[group].append(person.username)
-        for group in have - person.groups:
-            leaving[group].append(person.username)
-    for group in sorted(entering):
-        if group not in there:
-            hub.add_group(group)
-        hub.enter(group, entering[group])
-    for group in sorted(leaving):
-        hub.leave(group, leaving[group])
-    return {name for names in (*entering.values(), *leaving.values()) for name in names}
+    wanted = {
+        person.username: person.groups
+        for person in people
+        if person.groups != {group for group in now.get(person.username, ()) if group.startswith(OURS)}
+    }
+    hub.place(wanted)
+    return set(wanted)
 
 
 def _change(before: Account, after: Person) -> tuple[str, str, str]:

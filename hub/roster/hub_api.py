@@ -28,23 +28,10 @@ class Hub:
         """Every user, with the groups they are in."""
         return {user["name"]: set(user["groups"]) for user in self._pages("/users")}
 
-    def group_names(self) -> set[str]:
-        return {group["name"] for group in self._pages("/groups")}
-
-    def add_users(self, usernames: list[str]) -> None:
-        for some in _portions(usernames):
-            self._call("POST", "/users", {"usernames": some})
-
-    def add_group(self, group: str) -> None:
-        self._call("POST", f"/groups/{quote(group, safe='')}")
-
-    def enter(self, group: str, usernames: list[str]) -> None:
-        for some in _portions(usernames):
-            self._call("POST", f"/groups/{quote(group, safe='')}/users", {"users": some})
-
-    def leave(self, group: str, usernames: list[str]) -> None:
-        for some in _portions(usernames):
-            self._call("DELETE", f"/groups/{quote(group, safe='')}/users", {"users": some})
+    def place(self, groups: dict[str, set[str]]) -> None:
+        """Make each of them a user, and of a roster's groups in these alone (placing.py)."""
+        for some in _portions(sorted(groups)):
+            self._call("POST", "/roster", {username: sorted(groups[username]) for username in some})
 
     def remove_user(self, username: str) -> None:
         """End somebody's sessions, tokens and server, and their membership of groups; the home stays."""

@@ -184,12 +184,10 @@ def _faults(row: dict[str, str]) -> list[tuple[str, str]]:
         if len(cell) > LONGEST
     ]
     faults += [
-        (
-            column,
-            f"{_shown(row[column])} begins as a formula does. Write it without {row[column].strip()[0]!r}.",
-        )
-        for column in ("name", "email", "section")
-        if row.get(column, "").strip().startswith(FORMULA)
+        (column, f"{_shown(row[column])} begins as a formula does. Write it without {kept[0]!r}.")
+        # As it is kept: an invisible sign before it is gone then.
+        for column, kept in (("name", person.name), ("email", person.email), ("section", person.section))
+        if kept.startswith(FORMULA)
     ]
     if not person.name:
         faults.append(("name", "it is empty. Write the person's name."))

@@ -57,38 +57,47 @@ class Person:
 def read(claims: Mapping[str, Any], choices: Choices) -> Person:
     """The person that claims describe; raises ClaimsError."""
     username = _username(claims, choices.username_claim)
-    full_name = claims.get("name")
-    name = names.display(full_name) if isinstance(full_name, str) else ""
     return Person(
         subject=str(claims["sub"]),
         username=username,
-        name=name[:LONGEST_NAME] or username,
+        name=display_name(claims) or username,
         domain=_domain(claims, choices.domain_claim),
         campus_groups=_groups(claims, choices.groups_claim),
     )
 
 
+def display_name(claims: Mapping[str, Any]) -> str:
+    """A person's full name as it is shown; empty where there is none."""
+    told = claims.get("name")
+    return names.display(told)[:LONGEST_NAME] if isinstance(told, str) else ""
+
+
 def _username(claims: Mapping[str, Any], key: str) -> str:
-    told = _at(claims, key)
-    if not isinstance(told, str) or not told.strip():
-        raise ClaimsError(
-            "Your campus did not tell the classroom your sign-in name.",
-            f"There is no claim {key!r} (there are: {', '.join(sorted(map(ascii, claims)))}). Have the "
-            "provider release it to the classroom's client, or name another in oidc.username_claim.",
-        )
-    if key == "email" and claims.get("email_verified") is not True:
+    told = at(claims, key)
+    if key == "email" and isinstance(told, str) and claims.get("email_verified") is not True:
         raise ClaimsError(
             "Your campus has not verified your e-mail address, which would be your name here.",
             f"{told[:80]!a} comes without email_verified. Name another claim in oidc.username_claim.",
         )
-    username = names.normalise(told)
-    if not names.is_valid(username):
+    return username(told, key, claims, "oidc.username_claim")
+
+
+def username(told: Any, key: str, claims: Mapping[str, Any], setting: str) -> str:
+    """The username that the claim `key` makes; `setting` is where the admin names another."""
+    if not isinstance(told, str) or not told.strip():
+        raise ClaimsError(
+            "Your campus did not tell the classroom your sign-in name.",
+            f"There is no claim {key!r} (there are: {', '.join(sorted(map(ascii, claims)))}). Have the "
+            f"provider release it to the classroom's client, or name another in {setting}.",
+        )
+    found = names.normalise(told)
+    if not names.is_valid(found):
         raise ClaimsError(
             "Your sign-in name has signs in it that cannot be used here.",
             f"The claim {key!r} says {told[:80]!a}, which cannot be a username. {names.HINT}. "
-            "Name another claim in oidc.username_claim.",
+            f"Name another claim in {setting}.",
         )
-    return username
+    return found
 
 
 def _domain(claims: Mapping[str, Any], key: str | None) -> str:
@@ -102,7 +111,7 @@ def _domain(claims: Mapping[str, Any], key: str | None) -> str:
 
 
 def _groups(claims: Mapping[str, Any], key: str) -> frozenset[str]:
-    told = _at(claims, key)
+    told = at(claims, key)
     if told is None and key in (claims.get("_claim_names") or {}):
         log.warning(
             "Sign-in: the provider has more groups of this person than it tells (claim %r is elsewhere): "
@@ -115,7 +124,7 @@ def _groups(claims: Mapping[str, Any], key: str) -> frozenset[str]:
     return frozenset(group for group in several if isinstance(group, str))
 
 
-def _at(claims: Mapping[str, Any], key: str) -> Any:
+def at(claims: Mapping[str, Any], key: str) -> Any:
     """A claim; with periods, one inside another (realm_access.roles). A name with periods goes first."""
     if key in claims:
         return claims[key]

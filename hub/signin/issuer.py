@@ -10,6 +10,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 
 import jwt
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.httputil import HTTPHeaders
 
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 10
@@ -39,6 +40,8 @@ class SecretError(IssuerError):
 
 class Issuer:
     """An OpenID provider. `address` is its issuer identifier, exactly as it writes it itself."""
+
+    setting = "oidc.issuer"  # where the admin says which one it is
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -96,7 +99,7 @@ class Issuer:
 
     async def identify(self, tokens: Mapping[str, Any], client_id: str, nonce: str) -> dict[str, Any]:
         """The claims about who has signed in; raises IssuerError."""
-        claims = await self._checked(str(tokens.get("id_token", "")), client_id, nonce)
+        claims = await self.checked(str(tokens.get("id_token", "")), client_id, nonce)
         place = (await self.describe()).get("userinfo_endpoint")
         if not place:
             return claims
@@ -106,7 +109,7 @@ class Issuer:
             raise self._not_believed("the userinfo endpoint speaks of another person")
         return {**more, **claims}
 
-    async def _checked(self, token: str, client_id: str, nonce: str) -> dict[str, Any]:
+    async def checked(self, token: str, client_id: str, nonce: str) -> dict[str, Any]:
         """The claims of an ID token (OpenID Connect Core 3.1.3.7)."""
         try:
             key = await self._key(jwt.get_unverified_header(token).get("kid"))
@@ -143,6 +146,11 @@ class Issuer:
 
     async def _ask(self, request: HTTPRequest) -> dict[str, Any]:
         """A JSON object from one of its addresses."""
+        told, _ = await self._fetch(request)
+        return told
+
+    async def _fetch(self, request: HTTPRequest) -> tuple[dict[str, Any], HTTPHeaders]:
+        """The same, with the headers that it came with."""
         client = AsyncHTTPClient(force_instance=True, max_body_size=LARGEST)
         request.connect_timeout, request.request_timeout = CONNECT_SECONDS, ANSWER_SECONDS
         request.follow_redirects = False  # a secret goes where the admin said, and nowhere else
@@ -159,7 +167,7 @@ class Issuer:
             raise self._away(request.url, "what it answers is not JSON") from error
         finally:
             client.close()
-        return told
+        return told, answer.headers
 
     def _refused(self, place: str, error: HTTPClientError) -> IssuerError:
         code = ""
@@ -182,8 +190,8 @@ class Issuer:
     def _away(self, place: str, why: str) -> IssuerError:
         return IssuerError(
             f"Your campus's sign-in does not answer just now. {TRY_LATER}",
-            f"{place} cannot be used: {why[:200]!a}. Is oidc.issuer right, and does the machine reach "
-            "it? Its certificate must be one that the machine trusts.",
+            f"{place} cannot be used: {why[:200]!a}. Is {self.setting} right, and does the machine "
+            "reach it? Its certificate must be one that the machine trusts.",
         )
 
     def _not_believed(self, why: str) -> IssuerError:

@@ -8,7 +8,7 @@ from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler
 from tornado.httputil import url_concat
 
 from hub.accounts import pages as accounts
-from hub.roster.applying import OURS
+from hub.signin.arriving import Arriving
 from hub.signin.authenticator import nonce, state_id
 from hub.signin.issuer import BEGIN_AGAIN
 
@@ -52,7 +52,7 @@ class Begin(accounts.Page, OAuthLoginHandler):
         super().authorize_redirect(*arguments, **more)
 
 
-class Back(accounts.Page, OAuthCallbackHandler):
+class Back(Arriving, OAuthCallbackHandler):
     """Takes the browser that comes back. What the provider's address says is never shown."""
 
     def check_arguments(self) -> None:
@@ -65,15 +65,6 @@ class Back(accounts.Page, OAuthCallbackHandler):
             raise refuse(400, OTHER_WINDOW, "a browser came back with a state that it did not begin with.")
         if not self.get_argument("code", ""):
             raise refuse(400, BEGIN_AGAIN, "the provider sent somebody back without a code.")
-
-    async def auth_to_user(self, authenticated: dict[str, Any], user: Any = None) -> Any:
-        """Besides what the hub keeps: the groups that the claims say, in place of those of last time."""
-        groups = authenticated.pop("campus_groups", None)
-        found = await super().auth_to_user(authenticated, user)
-        if groups is not None:
-            others = {group.name for group in found.groups if not group.name.startswith(OURS)}
-            found.sync_groups(others | groups)
-        return found
 
 
 def handlers() -> list[Any]:

@@ -19,11 +19,11 @@ GOOD = "correct horse battery"
 
 
 @contextmanager
-def running(state: Path, config: str = "hub/tests/hub_alone.py", **changed: str) -> Iterator[str]:
+def running(
+    state: Path, config: str = "hub/tests/hub_alone.py", port: int | None = None, **changed: str
+) -> Iterator[str]:
     """The hub's address, until the end of the block. Its files are in `state`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port or free_port()
     env = {
         **os.environ,
         **environment(**changed),
@@ -45,6 +45,12 @@ def running(state: Path, config: str = "hub/tests/hub_alone.py", **changed: str)
     finally:
         process.terminate()
         process.wait(30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _answers(url: str) -> bool:

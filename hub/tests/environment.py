@@ -1,5 +1,11 @@
 """A classroom's environment, as compose would give it."""
 
+import base64
+import json
+from typing import Any
+
+GIB = 2**30
+
 
 def environment(**changed: str) -> dict[str, str]:
     return {
@@ -11,13 +17,16 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_API_IP": "127.0.0.1",
         "TT_STUDENTS_RANGE": "127.8.0.0/16",
         "TT_STUDENT_IMAGE": "tinytorch/student:0.1.0",
-        "TT_STUDENT_MEMORY": "1G",
-        "TT_STUDENT_CPUS": "1.0",
+        "TT_PROFILES": profiles(),
+        "TT_CEILING_STUDENTS_MEMORY_BYTES": str(12 * GIB),
+        "TT_STUDENT_DISK": str(2**31),
+        "TT_STUDENT_FILES": "1000",
         "TT_CONCURRENT_SPAWNS": "8",
         "TT_IDLE_TIMEOUT": "3600",
         "TT_ADMIN": "admin",
         "TT_AUTH": "accounts",
         "TT_OIDC": "",
+        "TT_LTI": "",
         "TT_SELF_REGISTRATION": "open",
         "TT_TRACK": "discovery",
         "TT_DATASETS": "/srv/datasets",
@@ -34,3 +43,12 @@ def environment(**changed: str) -> dict[str, str]:
         "JUPYTERHUB_CRYPT_KEY": "2" * 64,
         **changed,
     }
+
+
+def profiles(**more: dict[str, Any]) -> str:
+    """TT_PROFILES of a classroom that has these beside everybody's own, or says so of those."""
+    usual = {"memory": GIB, "cpus": 1.0, "pids": 256, "guarantee": 0, "cpu_share": 1.0, "groups": []}
+    usual["description"] = "For something."
+    told = {"student": {}, "instructor": {}, **more}
+    whole = {name: {**usual, "title": name.capitalize(), **each} for name, each in told.items()}
+    return base64.b64encode(json.dumps(whole).encode()).decode()

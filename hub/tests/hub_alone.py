@@ -5,9 +5,13 @@ from pathlib import Path
 
 from jupyterhub.proxy import Proxy
 
-from hub import announcement
+from hub import announcement, disk
+from hub.config import database
 from hub.people import pages as people
+from hub.roster import placing
 
+state = Path(os.environ["TT_TEST_STATE"])
+database.FILE = state / "jupyterhub.sqlite"
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it here
 load_subconfig(str(Path(__file__).parent.parent / "jupyterhub_config.py"))  # type: ignore[name-defined]  # noqa: F821
 
@@ -27,15 +31,18 @@ class NoProxy(Proxy):
         return {}
 
 
-state = Path(os.environ["TT_TEST_STATE"])
 port = os.environ["TT_TEST_PORT"]
 c.JupyterHub.proxy_class = NoProxy
-c.JupyterHub.db_url = f"sqlite:///{state}/jupyterhub.sqlite"
+c.JupyterHub.pid_file = str(state / "pid")
 c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{port}"
 # The others name services that do not run here.
 kept = ("roster", "warm", "people", "administering")
 c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] in kept]
 c.JupyterHub.load_roles = [role for role in c.JupyterHub.load_roles if role["name"] in kept]
 announcement.FILE = state / "announcement.json"
-c.Accounts.more_pages = people.handlers("http://127.0.0.1:9/grading/is/away", os.environ["TT_ROSTER_TOKEN"])
+disk.FILE = state / "homes.json"
+c.Accounts.more_pages = [
+    *people.handlers("http://127.0.0.1:9/grading/is/away", os.environ["TT_ROSTER_TOKEN"]),
+    *placing.HANDLERS,
+]
 c.Accounts.path = str(state / "accounts.sqlite")

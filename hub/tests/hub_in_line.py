@@ -1,9 +1,11 @@
 """JupyterHub with our line of servers, one start at a time, and servers that are no containers.
 
-A start writes down whose it is in STATE/started, and lasts until STATE/hold is gone.
+A start writes down whose it is in STATE/started, its token in STATE/token-NAME and what the gate would be
+told in STATE/kind-NAME; it lasts until STATE/hold is gone.
 """
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -35,6 +37,9 @@ class InTheHub(ClassroomSpawner):
     async def _start(self) -> tuple[str, int]:
         with (state / "started").open("a") as file:
             file.write(f"{self.user.name}\n")
+        (state / f"token-{self.user.name}").write_text(self.api_token)
+        told = {**self.extra_create_kwargs(self)["labels"], "memory": self.mem_limit, "cpus": self.cpu_limit}
+        (state / f"kind-{self.user.name}").write_text(json.dumps(told))
         while (state / "hold").exists():
             await asyncio.sleep(0.01)
         if self.user.name == "unlucky":
@@ -55,6 +60,7 @@ class InTheHub(ClassroomSpawner):
 
 c.JupyterHub.spawner_class = InTheHub
 c.InTheHub.starts_at_once = 1
+c.Accounts.auth_refresh_age = 1  # second, not minutes
 c.JupyterHub.services.append({"name": "idle-culler", "api_token": "culler" * 4})
 c.JupyterHub.load_roles.append(
     {

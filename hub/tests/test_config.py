@@ -5,6 +5,8 @@ from traitlets.config import Config
 
 from hub.config import roles, services, signin, survival
 from hub.config.settings import Settings, SettingsError
+from hub.launch.authenticator import LaunchSignIn
+from hub.launch.tests.test_launch import chosen as lms_chosen
 from hub.signin.authenticator import CampusSignIn
 from hub.signin.tests.test_claims import chosen
 from hub.tests.environment import environment
@@ -54,7 +56,8 @@ def test_never_culling_runs_no_culler() -> None:
     ("variable", "value", "sentence"),
     [
         ("TT_TITLE", "", "TT_TITLE is not set. Give it what the pages are headed with."),
-        ("TT_STUDENT_CPUS", "many", "TT_STUDENT_CPUS is 'many'. Give it a number of CPUs such as 1.0."),
+        ("TT_PROFILES", "many", "TT_PROFILES is 'many'. Give it every kind of server, in base64."),
+        ("TT_PROFILES", "e30=", "TT_PROFILES is 'e30='. Give it every kind of server, in base64."),
         (
             "TT_SELF_REGISTRATION",
             "perhaps",
@@ -65,7 +68,7 @@ def test_never_culling_runs_no_culler() -> None:
             "course",
             "TT_BASE_PATH is 'course'. Give it where the classroom lives, such as / or /course/.",
         ),
-        ("TT_AUTH", "saml", "TT_AUTH is 'saml'. Give it accounts or oidc."),
+        ("TT_AUTH", "saml", "TT_AUTH is 'saml'. Give it accounts, oidc or lti13."),
         (
             "TT_ROSTER_TOKEN",
             "hunter2",
@@ -88,6 +91,21 @@ def test_what_the_campus_is_asked_by_is_named_when_it_cannot_be_meant() -> None:
             Settings.from_environment(environment(TT_AUTH="oidc", TT_OIDC=oidc, TT_OIDC_SECRET=secret))
         assert "hunter2" not in str(caught.value)
         assert "aHVudGVyMg" not in str(caught.value)
+
+
+def test_an_lms_that_cannot_be_meant_is_named() -> None:
+    for lti in ("e30=", "[", "?"):
+        with pytest.raises(SettingsError, match="TT_LTI is not usable"):
+            Settings.from_environment(environment(TT_AUTH="lti13", TT_LTI=lti))
+
+
+def test_who_comes_from_an_lms_has_no_password_here() -> None:
+    c = Config()
+    settings = replace(Settings.from_environment(environment()), lti=lms_chosen())
+    signin.configure(c, settings)
+    assert not settings.has_passwords
+    assert c.JupyterHub.authenticator_class is LaunchSignIn
+    assert c.JupyterHub.cookie_max_age_days == 1
 
 
 def test_the_campus_is_asked_again_after_a_day() -> None:

@@ -126,9 +126,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hub(state: Path) -> Iterator[str]:
     with running(state, "hub/tests/hub_in_line.py") as url:
         roster = Hub(url + "api", environment()["TT_ROSTER_TOKEN"])
-        roster.add_users(STUDENTS)
-        roster.add_group("section-a")
-        roster.enter("section-a", STUDENTS)
+        roster.place({name: {"section-a"} for name in STUDENTS})
         hashed = passwords.hashed(GOOD)
         for name in STUDENTS:
             Store(state / "accounts.sqlite").add(Account(name, name, password=hashed, one_time=False))
@@ -282,6 +280,7 @@ def test_warming_says_what_it_did_and_unused_servers_are_closed(
     monkeypatch.setenv("TT_WARM_TOKEN", environment()["TT_WARM_TOKEN"])
     monkeypatch.setenv("TT_CEILING_STUDENTS_MEMORY_BYTES", str(4 * 2**28))
     monkeypatch.setenv("TT_ADMIN", "admin")
+    monkeypatch.setenv("TT_PROFILES", environment()["TT_PROFILES"])
     monkeypatch.setattr("hub.warm.pace.PATIENCE", 0.0)
     students["ada"].click()
     wait_for(students["ada"].is_ready)

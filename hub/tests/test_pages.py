@@ -1,5 +1,6 @@
 """The pages and the roster against a real JupyterHub, under a base path."""
 
+import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -74,6 +75,19 @@ def test_what_is_announced_is_on_every_page_as_text(hub: str, state: Path, mia: 
         assert said() == [""] * 3
     file.write_text('{"text": "' + "x" * 10_000 + '", "since": "", "until": null}')
     assert said() == ["x" * 500] * 3
+    file.unlink()
+
+
+def test_who_has_hardly_any_room_left_is_told_and_staff_see_it(hub: str, state: Path, mia: str) -> None:
+    browser, page = sign_in(hub, mia, GOOD)
+    assert "Your files took" not in page.text, "not counted yet"
+    home = {"bytes": 2**30, "files": 9}
+    file = state / "homes.json"
+    for count, told in ((home, False), ({**home, "bytes": 2**31}, True)):
+        file.write_text(json.dumps({"size": 1, "free": 1, "homes": {mia: count}}))
+        page = browser.get(hub + "home")
+        assert f"{count['bytes'] / 2**30:.1f} of 2.0 GB" in page.text
+        assert ("Make room soon" in page.text) == told
     file.unlink()
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import requests
 
-from hub import spawner, starting
+from hub import profiles, spawner, starting
 from hub.spawner import ClassroomSpawner
+from hub.tests import environment
 
 
 class Dead(ClassroomSpawner):
@@ -20,7 +21,8 @@ class Dead(ClassroomSpawner):
 
     def _docker(self, method: str, *arguments: Any, **named: Any) -> Any:
         self.calls.append(method)
-        return {"Id": "0" * 64, "State": self.state}
+        config = {"Env": ["JUPYTERHUB_API_TOKEN=of-this-server", "EMPTY="]}
+        return {"Id": "0" * 64, "State": self.state, "Config": config}
 
 
 class BehindAGateThatIsAway(Dead):
@@ -66,6 +68,12 @@ def test_a_server_that_a_killed_hub_forgot_is_ended_before_a_new_one_starts(
     assert forgotten.calls == calls
 
 
+def test_a_restarted_hub_finds_a_servers_token_again_so_that_it_ends_with_the_server() -> None:
+    running = Dead({"Running": True})
+    assert asyncio.run(running.poll()) is None
+    assert running.api_token == "of-this-server"
+
+
 def test_before_the_gate_has_said_the_uid_nobody_elses_container_is_asked_for() -> None:
     unstarted = Dead({})
     unstarted.object_name = ""
@@ -77,6 +85,14 @@ def test_a_start_without_the_gate_tells_the_student_to_wait() -> None:
     with pytest.raises(spawner.StartError) as caught:
         asyncio.run(BehindAGateThatIsAway({}).start())
     assert "Try again in a minute" in caught.value.jupyterhub_message
+
+
+def test_who_followed_a_link_that_names_an_image_can_still_start_a_server() -> None:
+    asked = BehindAGateThatIsAway({})
+    asked.user_options = {"image": "another", "profile": "x"}
+    with pytest.raises(spawner.StartError):
+        asyncio.run(asked.start())
+    assert asked.user_options == {"profile": "x"}
 
 
 def test_who_waits_is_told_what_happens_and_that_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,3 +114,19 @@ def test_who_waits_is_told_what_happens_and_that_it_takes_long(monkeypatch: pyte
     assert "being made" in str(made["message"])
     assert "JupyterLab is loading" in str(loading["message"])
     assert "leave this page open" in str(long["message"])
+
+
+def test_what_a_server_may_use_is_known_after_a_restart_of_the_hub() -> None:
+    kinds = profiles.read(environment.profiles(large={"memory": 4 * environment.GIB}), environment.GIB)
+    large, again, before_there_were_profiles, idle = (Dead({}) for _ in range(4))
+    for server in (large, again, before_there_were_profiles, idle):
+        server.profiles = kinds
+    large._become(kinds.find("large"))
+    again.load_state(large.get_state())
+    assert (again.kind, again.mem_limit) == ("large", 4 * environment.GIB)
+    before_there_were_profiles.load_state({"object_id": "0" * 64})
+    assert before_there_were_profiles.kind == "student"
+    idle.load_state({})
+    assert idle.kind == ""
+    again.clear_state()
+    assert "profile" not in again.get_state()

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+from hub import profiles
 from hub.roster.hub_api import HubError
 from hub.warm.choosing import Choice, NobodyError, choose
 from hub.warm.hub_api import Servers
@@ -83,15 +84,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--section", default="", help="only the students of this section of the roster")
     parser.add_argument("--hub", default=_hub_api(), help="the hub's REST API (%(default)s)")
     asked = parser.parse_args(arguments)
-    missing = [
-        name for name in ("TT_WARM_TOKEN", "TT_CEILING_STUDENTS_MEMORY_BYTES") if not os.environ.get(name)
-    ]
+    needed = ("TT_WARM_TOKEN", "TT_CEILING_STUDENTS_MEMORY_BYTES", "TT_PROFILES")
+    missing = [name for name in needed if not os.environ.get(name)]
     if missing:
         return _sorry(f"{missing[0]} is not set. In the hub's container it is: make warm.")
     hub = Servers(asked.hub, os.environ["TT_WARM_TOKEN"])
     memory, admin = int(os.environ["TT_CEILING_STUDENTS_MEMORY_BYTES"]), os.environ.get("TT_ADMIN", "")
+    kinds = profiles.read(os.environ["TT_PROFILES"], memory)
     try:
-        choice = choose(hub.users(), asked.section, admin, memory)
+        choice = choose(hub.users(), asked.section, admin, kinds)
     except (NobodyError, HubError) as error:
         return _sorry(str(error))
     except KeyboardInterrupt:

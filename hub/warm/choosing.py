@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hub.accounts.names import PROBE
+from hub.profiles import TYPICAL, Profiles
 from hub.roster.reading import slug
 from hub.warm.hub_api import User
 
 STAFF = {"role-assistant", "role-grader", "role-instructor"}
-SERVER_MEMORY = 256 * 2**20  # a server with a notebook open; without one it is a quarter of that
 
 
 class NobodyError(Exception):
@@ -25,13 +25,13 @@ class Choice:
     room: int
 
 
-def choose(users: Iterable[User], section: str, admin: str, memory: int) -> Choice:
+def choose(users: Iterable[User], section: str, admin: str, profiles: Profiles) -> Choice:
     """Whose servers to start.
 
     Args:
         section: as the roster writes it; empty for all students.
         admin: who is no student though in no group that says so.
-        memory: bytes that all students' servers may use together.
+        profiles: how much servers of each kind take, and all of them may use together.
 
     Raises:
         NobodyError: nobody is a student, or in that section.
@@ -41,11 +41,11 @@ def choose(users: Iterable[User], section: str, admin: str, memory: int) -> Choi
     wanted = [u for u in students if not section or f"section-{slug(section)}" in u.groups]
     if not wanted:
         raise NobodyError(_nobody(section, students))
-    room = memory // SERVER_MEMORY
+    runs = [u.profile for u in everybody if u.active]
+    fits = max(0, profiles.memory - profiles.taken(runs)) // TYPICAL
     running = [u.name for u in wanted if u.active]
     cold = sorted(u.name for u in wanted if not u.active)
-    fits = max(0, room - sum(u.active for u in everybody))
-    return Choice(running, cold[:fits], cold[fits:], room)
+    return Choice(running, cold[:fits], cold[fits:], len(runs) + fits)
 
 
 def _nobody(section: str, students: list[User]) -> str:

@@ -22,6 +22,7 @@ class User:
     name: str
     groups: frozenset[str]
     active: bool  # whether their server runs or is on its way
+    profile: str = ""  # that they chose for it; empty: the one of their role
 
 
 class Servers(Hub):
@@ -29,7 +30,7 @@ class Servers(Hub):
 
     def users(self) -> list[User]:
         return [
-            User(user["name"], frozenset(user["groups"]), bool(user["servers"]))
+            User(user["name"], frozenset(user["groups"]), bool(user["servers"]), _chosen(user["servers"]))
             for user in self._pages("/users")
         ]
 
@@ -60,3 +61,7 @@ class Servers(Hub):
             return self._session.request(method, self.url + path, timeout=ANSWER_SECONDS)
         except requests.RequestException as error:
             raise HubError(f"The hub at {self.url} did not answer {method} {path} ({error}).") from None
+
+
+def _chosen(servers: dict[str, Any]) -> str:
+    return next((str(server["user_options"].get("profile", "")) for server in servers.values()), "")

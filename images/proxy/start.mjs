@@ -2,6 +2,7 @@
 // restart of the proxy alone every student would be shut out until the hub's next own check, minutes later.
 //
 //   TT_BASE_PATH           where the hub lives (default /)
+//   TT_ORIGIN              the hub's scheme, host and port, where students' servers have hosts of their own (default: not so)
 //   TT_HUB_URL             the hub behind this proxy (default http://hub:8081)
 //   TT_ROUTES_TOKEN        may call POST hub/api/proxy, and nothing else
 //   CONFIGPROXY_AUTH_TOKEN guards CHP's API (8001)
@@ -12,8 +13,10 @@ import { ConfigurableProxy } from "configurable-http-proxy";
 import { defaultLogger } from "configurable-http-proxy/lib/log.js";
 
 import { believing } from "./believe.mjs";
+import { straying } from "./hosts.mjs";
 
 const base = process.env.TT_BASE_PATH || "/";
+const origin = process.env.TT_ORIGIN || "";
 const hub = process.env.TT_HUB_URL || "http://hub:8081";
 const token = process.env.TT_ROUTES_TOKEN;
 const inFront = `${process.env.TT_EDGE_IP ?? ""} ${process.env.TT_TRUSTED_PROXIES ?? ""}`;
@@ -30,6 +33,7 @@ const proxy = new ConfigurableProxy({
   log,
   authToken: process.env.CONFIGPROXY_AUTH_TOKEN,
   defaultTarget: hub, // so that sign-in works before the hub has sent a route
+  hostRouting: Boolean(origin),
   errorPath: "/opt/proxy/errors", // of our own: the hub's error page is gone when the hub is
   enableMetrics: true,
 });
@@ -42,10 +46,16 @@ const HEADERS = {
   "X-Content-Type-Options": "nosniff",
 };
 const believe = believing(inFront.split(" ").filter(Boolean));
+const strays = straying(origin, base);
+const [serve] = proxy.proxyServer.listeners("request");
+proxy.proxyServer.off("request", serve);
 proxy.proxyServer.prependListener("upgrade", believe);
-proxy.proxyServer.prependListener("request", (request, response) => {
+proxy.proxyServer.on("request", (request, response) => {
   believe(request);
   for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+  const there = strays(request);
+  if (there) response.writeHead(307, { Location: there }).end();
+  else serve(request, response);
 });
 proxy.proxy.on("proxyRes", (answer, request, response) => {
   // What ends in the middle behind the proxy ends before it as well: http-proxy-3 leaves the browser waiting for the rest.

@@ -13,10 +13,13 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+ROOM = 2**16  # bytes that a home must have left to be written to at the start
 
 
 class Deferred(ModuleType):
@@ -79,8 +82,26 @@ def welcome() -> None:
         print(f"start-student: ~/course could not be prepared: {error}", file=sys.stderr)
 
 
+def do_without_room() -> None:
+    """With a full home, what Jupyter, kernels and matplotlib note down goes elsewhere, and is lost.
+
+    Without a folder for its profile no kernel starts; and where there is one, but no mark of Jupyter's that
+    it has looked at it, no server.
+    """
+    trial = Path(f"~/.room-{os.getpid()}").expanduser()
+    try:
+        trial.mkdir()
+        (trial / "trial").write_bytes(bytes(ROOM))
+    except OSError:
+        for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "MPLCONFIGDIR"):
+            os.environ.setdefault(name, f"/tmp/{name.lower()}")  # noqa: S108 - the container's, and nobody else's
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+
+
 def main() -> None:
     os.environ.setdefault("SHELL", "/bin/bash")  # what a terminal runs
+    do_without_room()
     welcome()
     # Thousands of objects are made that stay: looking through them for garbage, again and again, finds none.
     gc.disable()

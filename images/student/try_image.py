@@ -178,6 +178,7 @@ def main() -> None:
         assert "tinytorch-announcement" in page, "announcements are not in the lab"
         assert ask("GET", "lab/extensions/tinytorch-announcement/static/announcement.js")[0] == 200
         assert json.loads(ask("GET", "announcement")[1]) == {"since": "", "text": ""}
+        assert json.loads(ask("GET", "disk")[1]) == {"level": "", "text": ""}
         assert ask("GET", "lab", token=f"not {TOKEN}-")[0] in {302, 403}, "a wrong token was let in"
         assert ask("GET", "api/contents/course/README.md")[0] == 200, "no ~/course on the first start"
 

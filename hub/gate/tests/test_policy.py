@@ -1,5 +1,6 @@
 """What a hub that was taken over might ask for. Everything here is refused, by name."""
 
+import base64
 import json
 from typing import Any
 
@@ -10,15 +11,29 @@ from hub.gate.homes import Student
 from hub.gate.settings import Settings, SettingsError
 from hub.gate.strict import Refused
 
+
+def in_base64(told: Any) -> str:
+    return base64.b64encode(json.dumps(told).encode()).decode()
+
+
+GIB = 2**30
+STUDENT = {"memory": GIB, "cpus": 1.0, "pids": 256, "guarantee": 0, "cpu_share": 1.0}
+LARGE = {
+    "memory": 4 * GIB,
+    "cpus": 2.0,
+    "pids": 512,
+    "guarantee": GIB,
+    "cpu_share": 1.5,
+    "title": "Large",
+    "groups": [],
+}
 ENVIRONMENT = {
     "TT_NAME": "tinytorch",
     "TT_STATE": "/srv/tinytorch",
     "TT_STUDENT_IMAGE": "tinytorch/student:1",
     "TT_SANDBOX_IMAGE": "tinytorch/sandbox:1",
     "TT_STUDENTS_NETWORK": "tinytorch-students",
-    "TT_STUDENT_MEMORY": "1G",
-    "TT_STUDENT_CPUS": "1.0",
-    "TT_STUDENT_PIDS": "256",
+    "TT_PROFILES": in_base64({"student": STUDENT, "large": LARGE}),
     "TT_CGROUP_STUDENTS": "/tinytorch/students",
     "TT_SANDBOX_SECONDS": "60",
     "TT_RETRAIN_SECONDS": "600",
@@ -27,7 +42,6 @@ ENVIRONMENT = {
 }
 SETTINGS = Settings.from_environment(ENVIRONMENT)
 ADA = Student("ada", "ada", 20_000)
-GIB = 2**30
 
 
 def asked(**fields: Any) -> dict[str, Any]:
@@ -66,11 +80,14 @@ def test_container_of_a_spawn_is_confined() -> None:
         "tinytorch.classroom": "tinytorch",
         "tinytorch.role": "student",
         "tinytorch.user": "ada",
+        "tinytorch.profile": "student",
     }
     assert host["CapDrop"] == ["ALL"]
     assert host["SecurityOpt"] == ["no-new-privileges"]
     assert host["NetworkMode"] == "tinytorch-students"
     assert host["CgroupParent"] == "/tinytorch/students"
+    assert host["ReadonlyRootfs"] is True
+    assert host["Tmpfs"]["/tmp"].startswith(f"size={GIB // 4},nr_inodes=65536,")
     assert (host["Memory"], host["MemorySwap"], host["PidsLimit"]) == (GIB // 2, GIB // 2, 256)
     assert [(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in host["Mounts"]] == [
         ("/srv/tinytorch/homes/ada", "/home/ada", False),
@@ -84,6 +101,52 @@ def test_container_of_a_spawn_is_confined() -> None:
 def test_without_limits_a_student_gets_the_ceilings() -> None:
     host = built(HostConfig=None)["HostConfig"]
     assert (host["Memory"], host["CpuQuota"], host["PidsLimit"]) == (GIB, 100_000, 256)
+    assert (host["MemoryReservation"], host["CpuShares"]) == (0, 1024)
+
+
+def profiled(profile: Any, **host: Any) -> dict[str, Any]:
+    return built(Labels={"tinytorch.user": "ada", "tinytorch.profile": profile}, HostConfig=host)
+
+
+def test_a_profile_has_the_settings_limits_whatever_the_hub_says() -> None:
+    body = profiled("large")
+    host = body["HostConfig"]
+    assert (host["Memory"], host["MemorySwap"], host["MemoryReservation"]) == (4 * GIB, 4 * GIB, GIB)
+    assert (host["CpuQuota"], host["CpuShares"], host["PidsLimit"]) == (200_000, 1536, 512)
+    assert body["Labels"]["tinytorch.profile"] == "large"
+    usual = built()
+    for same in ("User", "Image"):
+        assert body[same] == usual[same]
+    for same in ("Mounts", "CapDrop", "SecurityOpt", "NetworkMode", "CgroupParent"):
+        assert host[same] == usual["HostConfig"][same]
+    less = profiled("large", Memory=GIB // 2)["HostConfig"]
+    assert (less["Memory"], less["MemoryReservation"]) == (GIB // 2, GIB // 2)
+
+
+@pytest.mark.parametrize(
+    "profile", ["huge", "Large", "large ", "", None, True, ["large"], {"memory": GIB}, "__class__"]
+)
+def test_a_profile_that_the_settings_do_not_have_is_refused(profile: Any) -> None:
+    with pytest.raises(Refused, match=r"Labels\.tinytorch\.profile") as refusal:
+        profiled(profile)
+    assert refusal.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("Memory", 4 * GIB + 1),
+        ("MemoryReservation", 2 * GIB),
+        ("MemorySwap", -1),
+        ("CpuQuota", 200_001),
+        ("CpuShares", 10_000),
+        ("PidsLimit", 10_000),
+        ("DeviceRequests", [{"Count": -1, "Capabilities": [["gpu"]]}]),
+    ],
+)
+def test_more_than_the_profile_has_is_refused(field: str, value: Any) -> None:
+    with pytest.raises(Refused, match=rf"HostConfig\.{field}"):
+        profiled("large", **{field: value})
 
 
 def test_home_and_name_are_the_gates_to_say() -> None:
@@ -293,9 +356,13 @@ def test_body_with_one_meaning_is_read() -> None:
         ("TT_STUDENTS_NETWORK", "container:hub"),
         ("TT_STATE", "relative"),
         ("TT_STATE", "/"),
-        ("TT_STUDENT_MEMORY", "1 GB"),
-        ("TT_STUDENT_CPUS", "nan"),
-        ("TT_STUDENT_PIDS", "0"),
+        ("TT_PROFILES", "large"),
+        ("TT_PROFILES", in_base64(["large"])),
+        ("TT_PROFILES", in_base64({"student": {"memory": GIB}})),
+        ("TT_PROFILES", in_base64({"student": {**STUDENT, "memory": 0}})),
+        ("TT_PROFILES", in_base64({"student": {**STUDENT, "cpus": float("nan")}})),
+        ("TT_PROFILES", in_base64({"student": {**STUDENT, "pids": "many"}})),
+        ("TT_SANDBOX_MEMORY", "1 GB"),
         ("TT_SANDBOX_SECONDS", "-1"),
         ("TT_NAME", "Tiny Torch"),
     ],

@@ -1,5 +1,6 @@
 """The staff's pages against a real JupyterHub: what they show, and who may do what to whom."""
 
+import json
 import re
 import sqlite3
 import time
@@ -287,3 +288,13 @@ def test_record_cannot_be_changed(store: Store) -> None:
     for statement in ("UPDATE acts SET who = 'nobody'", "DELETE FROM acts"):
         with pytest.raises(sqlite3.IntegrityError, match="acts are not"), store.change() as connection:
             connection.execute(statement)
+
+
+def test_staff_see_whose_home_is_nearly_full(hub: str, state: Path) -> None:
+    prof, _ = sign_in(hub, "prof", GOOD)
+    assert "disk space" not in prof.get(hub + "people").text
+    homes = {"bob": {"bytes": 2 * 10**9, "files": 9}, "mia": {"bytes": 10**9, "files": 9}}
+    (state / "homes.json").write_text(json.dumps({"size": 1, "free": 1, "homes": homes}))
+    assert "1 with hardly any disk space left bob : 1.9 of 2.0 GB" in words(prof.get(hub + "people"))
+    assert "Disk space 0.9 of 2.0 GB" in words(prof.get(hub + "people/person?name=mia"))
+    (state / "homes.json").unlink()

@@ -8,7 +8,7 @@ import pytest
 from hub.accounts import acts, passwords, sign_in
 from hub.accounts.store import Account, Store
 from hub.roster import handing_out, reading
-from hub.roster.applying import Outcome, apply
+from hub.roster.applying import OURS, Outcome, apply
 from hub.roster.hub_api import HubError
 
 CLASS = "name,id,email,section,role\nAl,s1,,A,\nMia,s2,mia@example.edu,B,\nProf,prof,,,instructor\n"
@@ -19,31 +19,14 @@ class HubInMemory:
 
     def __init__(self) -> None:
         self.users: dict[str, set[str]] = {"admin": {"staff"}}
-        self.groups = {"staff"}
 
     def groups_of_users(self) -> dict[str, set[str]]:
         return {user: set(groups) for user, groups in self.users.items()}
 
-    def group_names(self) -> set[str]:
-        return set(self.groups)
-
-    def add_users(self, usernames: list[str]) -> None:
-        for username in usernames:
-            assert username not in self.users
-            self.users[username] = set()
-
-    def add_group(self, group: str) -> None:
-        assert group not in self.groups
-        self.groups.add(group)
-
-    def enter(self, group: str, usernames: list[str]) -> None:
-        assert group in self.groups
-        for username in usernames:
-            self.users[username].add(group)
-
-    def leave(self, group: str, usernames: list[str]) -> None:
-        for username in usernames:
-            self.users[username].remove(group)
+    def place(self, groups: dict[str, set[str]]) -> None:
+        for username, theirs in groups.items():
+            others = {group for group in self.users.get(username, set()) if not group.startswith(OURS)}
+            self.users[username] = others | theirs
 
     def remove_user(self, username: str) -> None:
         del self.users[username]
@@ -55,7 +38,7 @@ class HubThatIsAway(HubInMemory):
 
 
 class HubThatGoesAway(HubInMemory):
-    def add_group(self, group: str) -> None:
+    def place(self, groups: dict[str, set[str]]) -> None:
         raise HubError("The hub did not answer.")
 
 
@@ -107,8 +90,7 @@ def test_applying_again_changes_nothing(store: Store, tmp_path: Path) -> None:
 def test_a_change_of_section_moves_a_student_and_keeps_the_password(store: Store, tmp_path: Path) -> None:
     hub = HubInMemory()
     run(CLASS, store, hub, tmp_path / "passwords.csv")
-    hub.add_group("chess")
-    hub.enter("chess", ["s2"])
+    hub.users["s2"].add("chess")
     before = store.find("s2")
     assert run(CLASS.replace(",B,", ",A,"), store, hub, None).sentence == "0 added, 1 changed, 2 unchanged."
     assert hub.users["s2"] == {"role-student", "section-a", "chess"}
@@ -154,7 +136,7 @@ def test_access_that_could_not_be_ended_is_ended_by_the_next_roster(store: Store
     with pytest.raises(HubError):
         run("name,id,section\nAl,s1,A\n", store, hub, None, whole=True)
     mended = HubInMemory()
-    mended.users, mended.groups = hub.users, hub.groups
+    mended.users = hub.users
     run("name,id,section\nAl,s1,A\n", store, mended, None)
     assert "s2" not in mended.users
 

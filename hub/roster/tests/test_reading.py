@@ -1,6 +1,12 @@
-import pytest
+import csv
+import io
+import unicodedata
 
-from hub.roster.reading import Person, RosterError, read
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hub.roster.reading import FORMULA, Person, RosterError, read
 
 
 def faults(text: str | bytes) -> list[str]:
@@ -50,6 +56,7 @@ def test_groups_are_the_role_and_the_section() -> None:
         ("Mia,s2,,,,", "line 3: 6 cells, but 5 columns."),
         ("Mia,s2,student", "line 3: 3 cells, but 5 columns."),
         ('=HYPERLINK("x"),s2,,,', """line 3, column name: '=HYPERLINK("x")' begins as a formula does."""),
+        ("\u202e=1+1,s2,,,", r"""line 3, column name: '\u202e=1+1' begins as a formula does."""),
         ("Mia,s2,,@SUM(A1),", "line 3, column section: '@SUM(A1)' begins as a formula does."),
         ('"Mia\nMay",s2,,,', "line 3: a cell goes on in the next line."),
         (f"{'x' * 201},s2,,,", "line 3, column name: the cell has 201 characters."),
@@ -114,3 +121,26 @@ def test_invisible_signs_are_spelled_out() -> None:
 )
 def test_what_is_no_roster_is_refused_in_words(data: bytes, fault: str) -> None:
     assert faults(data)[0].startswith(fault)
+
+
+ODD = st.text(
+    st.sampled_from("=+-@\t\r\n\"',; aé\u202e\u200f\u200b\u200c\x00\x1b<>&/.\u4e00"), max_size=6
+) | st.text(max_size=6)
+
+
+@settings(max_examples=150, derandomize=True, database=None, deadline=None)
+@example(["\u202e=HYPERLINK(1)", "s1", "", "\u200f@x", ""])
+@given(st.lists(ODD, min_size=5, max_size=5))
+def test_whatever_a_cell_holds_is_refused_or_becomes_plain_text(cells: list[str]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([["name", "id", "email", "section", "role"], cells, ["Mia", "s2", "", "", ""]])
+    try:
+        person = read(text.getvalue().encode(errors="surrogatepass"))[0]
+    except RosterError:
+        return
+    for shown in (person.name, person.section, person.email, person.number):
+        assert not shown.startswith(FORMULA)
+        assert not any(
+            unicodedata.category(sign) in ("Cc", "Cs") or sign in "\u202e\u200f\u200b" for sign in shown
+        )
+    assert all(set("/?#%<>\"' ").isdisjoint(group) for group in person.groups)

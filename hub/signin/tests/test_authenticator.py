@@ -8,8 +8,9 @@ import pytest
 
 from hub.accounts.names import PROBE
 from hub.accounts.store import Account
-from hub.signin.authenticator import CampusSignIn, SignInError, nonce
+from hub.signin.authenticator import CampusSignIn, nonce
 from hub.signin.claims import Person
+from hub.signin.entering import SignInError
 from hub.signin.tests.test_claims import chosen
 
 

@@ -2,9 +2,15 @@ from pathlib import Path
 
 import pytest
 
+from hub.profiles import TYPICAL, Profiles, read
+from hub.tests.environment import profiles
 from hub.warm import pace
-from hub.warm.choosing import SERVER_MEMORY, NobodyError, choose
+from hub.warm.choosing import NobodyError, choose
 from hub.warm.hub_api import User
+
+
+def room(servers: int) -> Profiles:
+    return read(profiles(large={"guarantee": 3 * TYPICAL}), servers * TYPICAL)
 
 
 def user(name: str, *groups: str, active: bool = False) -> User:
@@ -23,25 +29,31 @@ CLASS = [
 
 
 def test_staff_are_no_students_and_a_section_is_found_as_the_roster_writes_it() -> None:
-    everybody = choose(CLASS, "", "admin", 100 * SERVER_MEMORY)
+    everybody = choose(CLASS, "", "admin", room(100))
     assert everybody.cold == ["ben", "signed-up", "zoe"]
     assert everybody.running == ["ada"]
-    assert choose(CLASS, "Übung  1", "admin", 100 * SERVER_MEMORY).cold == ["zoe"]
+    assert choose(CLASS, "Übung  1", "admin", room(100)).cold == ["zoe"]
 
 
 def test_whoever_runs_already_takes_room_too() -> None:
-    chosen = choose(CLASS, "", "admin", 4 * SERVER_MEMORY)
+    chosen = choose(CLASS, "", "admin", room(4))
     assert (chosen.cold, chosen.outside) == (["ben", "signed-up"], ["zoe"])
-    assert choose(CLASS, "", "admin", SERVER_MEMORY).cold == []
+    assert choose(CLASS, "", "admin", room(1)).cold == []
+
+
+def test_what_runs_with_a_guarantee_takes_as_much() -> None:
+    zoe = User("zoe", frozenset(), True, "large")
+    chosen = choose([zoe, *(user(name) for name in "abc")], "", "admin", room(5))
+    assert (chosen.cold, chosen.outside, chosen.room) == (["a", "b"], ["c"], 3)
 
 
 def test_a_class_without_students_and_a_section_without_people_are_said() -> None:
     with pytest.raises(NobodyError, match=r"make roster FILE=class\.csv"):
-        choose(CLASS[:3], "", "admin", SERVER_MEMORY)
+        choose(CLASS[:3], "", "admin", room(1))
     with pytest.raises(NobodyError, match=r"Nobody is in section 'B'\. There are: a, übung-1\."):
-        choose(CLASS, "B", "admin", SERVER_MEMORY)
+        choose(CLASS, "B", "admin", room(1))
     with pytest.raises(NobodyError, match="The roster names no sections: leave SECTION out"):
-        choose([user("ada")], "B", "admin", SERVER_MEMORY)
+        choose([user("ada")], "B", "admin", room(1))
 
 
 def test_the_pace_follows_the_machine(tmp_path: Path) -> None:
