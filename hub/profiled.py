@@ -11,7 +11,7 @@ from typing import Any
 from dockerspawner import DockerSpawner
 from traitlets import Instance, default
 
-from hub.profiles import Offer, Profile, ProfileError, Profiles, size
+from hub.profiles import INSTRUCTOR, Offer, Profile, ProfileError, Profiles, size
 
 
 class ProfiledSpawner(DockerSpawner):
@@ -44,6 +44,11 @@ class ProfiledSpawner(DockerSpawner):
         everybody = self.user.settings["users"].values()
         servers = [server for user in everybody for server in user.spawners.values() if server is not self]
         return [server.kind for server in servers if server.active]
+
+    @property
+    def teaches(self) -> bool:
+        """Whether the owner is an instructor or an admin, at this moment."""
+        return self.profiles.own(*self._owner).name == INSTRUCTOR
 
     @property
     def _owner(self) -> tuple[set[str], bool]:

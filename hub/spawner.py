@@ -100,7 +100,13 @@ class ClassroomSpawner(ProfiledSpawner):
     @default("extra_create_kwargs")
     def _whose(self) -> Callable[[DockerSpawner], dict[str, Any]]:
         """For whom and of which kind a container is: the gate makes it accordingly."""
-        return lambda _: {"labels": {"tinytorch.user": self.user.name, "tinytorch.profile": self.kind}}
+        return lambda _: {
+            "labels": {
+                "tinytorch.user": self.user.name,
+                "tinytorch.profile": self.kind,
+                **({"tinytorch.teaches": "yes"} if self.teaches else {}),
+            }
+        }
 
     @default("extra_host_config")
     def _keep_the_dead(self) -> dict[str, Any]:

@@ -206,6 +206,77 @@ def ps1(classroom: Classroom) -> Iterator[None]:
     terminal(classroom, f"{NBGRADER} db assignment remove ps1 --force; rm -rf */ps1 */*/ps1")
 
 
+def test_an_assignment_is_written_in_an_instructors_own_server(
+    classroom: Classroom, people: dict[str, Student], ivy: Student, gus: Student
+) -> None:
+    (ines,) = classroom.enrol("ines", role="instructor")
+    for person in (ivy, ines, gus, people["grace"]):
+        person.start_server()
+    lab = f"{classroom.url}user/ivy/"
+    page = ivy.session.get(f"{lab}lab", timeout=60).text
+    assert "create-assignment" not in page.split('"disabledExtensions"')[1].split("]")[0]
+    headers = {"X-XSRFToken": ivy.session.cookies.get("_xsrf", path=f"{classroom.base_path}user/ivy/") or ""}
+    marked = {
+        "grade": True,
+        "solution": True,
+        "locked": False,
+        "points": 2,
+        "task": False,
+        "schema_version": 3,
+    }
+    cell = {
+        **{"cell_type": "markdown", "id": "why", "source": "Because ..."},
+        "metadata": {"nbgrader": {"grade_id": "why", "cell_type": "markdown", **marked}},
+    }
+    book = {
+        "cells": [cell],
+        "metadata": {"kernelspec": {"name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    for path, body in (
+        ("teaching/essay", {"type": "directory"}),
+        ("teaching/essay/essay.ipynb", {"type": "notebook", "content": book}),
+    ):
+        made = ivy.session.put(f"{lab}api/contents/{path}", json=body, headers=headers, timeout=60)
+        assert made.status_code == 201, made.text
+    # Another instructor changes it, and formgrader releases it.
+    changed = ines.shell("cd ~/teaching/essay && sed -i 's/Because/As/' essay.ipynb && touch more.txt")
+    assert changed.returncode == 0, changed.stderr
+    done = terminal(
+        classroom,
+        f"{NBGRADER} generate_assignment essay && nbgrader release_assignment essay && rm source/essay/more.txt",
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    grace = people["grace"]
+    fetched = grace.shell("nbgrader fetch_assignment essay && cat ~/course/assignments/essay/essay.ipynb")
+    assert "As ..." in fetched.stdout, fetched.stdout + fetched.stderr
+    # From her own JupyterLab to formgrader, where she is signed in already.
+    shown = ivy.session.get(f"{lab}formgrader", timeout=60)
+    assert shown.url.endswith("/services/formgrader/formgrader"), shown.url
+    assert shown.ok
+    # What was written there is in no student's or grader's server, by file or by page.
+    for person in (gus, grace):
+        assert person.shell("ls /srv/nbgrader ~/teaching; id -G").stdout.split() == [
+            person.shell("id -u").stdout.strip()
+        ]
+        page = person.session.get(f"{classroom.url}user/{person.name}/lab", timeout=60).text
+        assert "create-assignment" in page.split('"disabledExtensions"')[1].split("]")[0]
+    # Work that was begun is nobody's to overwrite: a new release leaves it as it is.
+    assert grace.shell("echo '{}' > ~/course/assignments/essay/essay.ipynb").returncode == 0
+    again = f"{NBGRADER} generate_assignment essay --force && nbgrader release_assignment essay --force"
+    assert terminal(classroom, again).returncode == 0
+    grace.shell("nbgrader fetch_assignment essay --replace")
+    assert grace.shell("cat ~/course/assignments/essay/essay.ipynb").stdout == "{}\n"
+    terminal(
+        classroom,
+        f"{NBGRADER} list essay --remove; nbgrader db assignment remove essay --force; rm -rf */essay */*/essay",
+    )
+    grace.shell("rm -r ~/course/assignments/essay")
+    ines.stop_server()
+    gus.stop_server()
+
+
 def handed_in(classroom: Classroom, student: str, change: str) -> None:
     """Put a student's ps1 where `nbgrader collect` puts it; `change` is Python that changes its cells."""
     code = f"""

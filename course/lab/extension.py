@@ -1,4 +1,7 @@
-"""What JupyterLab asks a student's server for: where to open, what is announced, how full the home is."""
+"""What JupyterLab asks a student's server for: where to open, what is announced, how full the home is.
+
+And what it offers beside that to those who teach.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from course import announcement
-from course.lab import disk
+from course.lab import disk, teaching
 from course.tito import places
 
 
@@ -85,3 +88,4 @@ def _load_jupyter_server_extension(server: Any) -> None:
         ),
     ]
     server.web_app.add_handlers(".*$", handlers)
+    teaching.offer(server)

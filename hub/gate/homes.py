@@ -18,6 +18,7 @@ from pathlib import Path
 from hub.gate.strict import Refused
 
 FIRST_UID, LAST_UID = 20_000, 59_999  # above a distribution's own users, below systemd's and nobody's
+TEACHING = 1007  # the group of those who teach, on the machine: the folder of their assignments is its own
 LONGEST_NAME = 255
 PLAIN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST_KEY = 32  # what Linux allows for a login name
@@ -69,7 +70,7 @@ class Student:
 
     @property
     def group(self) -> str:
-        return f"root:x:0:\n{self.key}:x:{self.uid}:\nnogroup:x:65534:\n"
+        return f"root:x:0:\n{self.key}:x:{self.uid}:\nteaching:x:{TEACHING}:\nnogroup:x:65534:\n"
 
 
 class Homes:

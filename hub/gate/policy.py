@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hub.gate.homes import Student
+from hub.gate.homes import TEACHING, Student
 from hub.gate.settings import Profile, Settings
 from hub.gate.strict import Refused
 
@@ -23,6 +23,7 @@ PERIOD = 100_000  # microseconds; the engine's own default
 SHARES = 1024  # of CPU time, where it is short: the engine's own default
 TMP_FILES = 65_536  # in /tmp: each takes memory of the kernel's, too
 LEAST_MEMORY = 6 * 2**20  # the engine refuses less
+SOURCE = "/srv/nbgrader/source"  # where formgrader has it, too
 VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=[^\0]*", re.DOTALL)
 
 
@@ -42,6 +43,14 @@ def profile_of(asked: Mapping[str, Any], settings: Settings) -> tuple[str, Profi
     if not profile:
         raise Refused(403, f"Labels.tinytorch.profile is {name!r}, which the settings do not have.")
     return name, profile
+
+
+def teaches(asked: Mapping[str, Any]) -> bool:
+    """Whether a server is somebody's who teaches; roles are the hub's to know."""
+    said = asked["Labels"].get("tinytorch.teaches")
+    if said not in (None, "yes"):
+        raise Refused(403, f"Labels.tinytorch.teaches is {said!r}; it can be 'yes' or absent.")
+    return said == "yes"
 
 
 def check_name(name: str, student: Student, settings: Settings) -> None:
@@ -73,6 +82,7 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
     home = f"/home/{student.key}"
     kind, profile = profile_of(asked, settings)
     memory = _memory(host, profile.memory)
+    teaching = teaches(asked)
     body = {
         "Image": settings.student_image,
         "Cmd": _strings(asked, "Cmd"),
@@ -83,10 +93,12 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
             **labels(settings, "student"),
             "tinytorch.user": student.username,
             "tinytorch.profile": kind,
+            **({"tinytorch.teaches": "yes"} if teaching else {}),
         },
         "HostConfig": {
             "AutoRemove": host.get("AutoRemove") is True,
             "CapDrop": ["ALL"],
+            "GroupAdd": [str(TEACHING)] if teaching else [],
             "SecurityOpt": ["no-new-privileges"],
             "NetworkMode": settings.students_network,
             "CgroupParent": settings.cgroup_parent,  # one ceiling over all students together
@@ -110,6 +122,12 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
                 mount(f"{settings.state}/datasets", "/srv/datasets"),
                 # What everybody may see of the course's folder: the calendar in force.
                 mount(f"{settings.state}/course/public", "/srv/course"),
+                # Where assignments are written, with their solutions; never what students hand in.
+                *(
+                    [mount(f"{settings.state}/grading/nbgrader/source", SOURCE, read_only=False)]
+                    if teaching
+                    else []
+                ),
             ],
         },
     }

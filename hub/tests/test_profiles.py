@@ -152,6 +152,7 @@ def test_who_has_no_choice_is_not_asked(people: dict[str, Browser], state: Path)
     }
     assert spawn(people["grace"]).status_code == 302
     assert (kind(state, "grace"), told(state, "grace")["memory"]) == ("instructor", 2 * GIB)
+    assert told(state, "grace")["tinytorch.teaches"] == "yes"
 
 
 def test_who_has_a_choice_reads_what_each_is_for_and_how_full_it_is(

@@ -12,6 +12,7 @@ HOME = Path(os.environ["HOME"])
 
 
 def main() -> None:
+    os.umask(0o002)  # what is written into source/ is all instructors' to change, from their own servers
     HOME.mkdir(parents=True, exist_ok=True)
     with Gradebook(gradebook_url()):
         pass

@@ -85,6 +85,7 @@ def once(text: bytes) -> Any:
 def is_adas(body: Any) -> bool:
     """Whether this is a container for Ada, with no more than its profile may have."""
     limits: Any = {"student": STUDENT, "large": LARGE}[body["Labels"].pop("tinytorch.profile")]
+    teaches = body["Labels"].pop("tinytorch.teaches", "no") == "yes"
     host = dict(body.pop("HostConfig"))
     memory, quota = host.pop("Memory"), host.pop("CpuQuota")
     own = ["HOME=/home/ada", "USER=ada", "LOGNAME=ada"]
@@ -98,6 +99,7 @@ def is_adas(body: Any) -> bool:
         (f"{state}/passwd/ada.group", "/etc/group", True),
         (f"{state}/datasets", "/srv/datasets", True),
         (f"{state}/course/public", "/srv/course", True),
+        *([(f"{state}/grading/nbgrader/source", "/srv/nbgrader/source", False)] if teaches else []),
     ]
     return (
         all(type(text) is str and "\0" not in text for text in texts)
@@ -121,6 +123,7 @@ def is_adas(body: Any) -> bool:
         and host
         == {
             "CapDrop": ["ALL"],
+            "GroupAdd": ["1007"] if teaches else [],
             "SecurityOpt": ["no-new-privileges"],
             "NetworkMode": "tinytorch-students",
             "CgroupParent": "/tinytorch/students",

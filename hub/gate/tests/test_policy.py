@@ -123,6 +123,26 @@ def test_a_profile_has_the_settings_limits_whatever_the_hub_says() -> None:
     assert (less["Memory"], less["MemoryReservation"]) == (GIB // 2, GIB // 2)
 
 
+def test_who_teaches_has_the_folder_of_assignments_and_nobody_else() -> None:
+    usual, teaching = built(), built(Labels={"tinytorch.user": "ada", "tinytorch.teaches": "yes"})
+    source = "/srv/tinytorch/grading/nbgrader/source"
+    assert "teaches" not in str(usual["Labels"])
+    assert not usual["HostConfig"]["GroupAdd"]
+    assert teaching["HostConfig"].pop("GroupAdd") == ["1007"]
+    own = teaching["HostConfig"]["Mounts"].pop()
+    assert (own["Source"], own["Target"], own["ReadOnly"]) == (source, "/srv/nbgrader/source", False)
+    assert teaching["Labels"].pop("tinytorch.teaches") == "yes"
+    del usual["HostConfig"]["GroupAdd"]
+    assert teaching == usual
+
+
+@pytest.mark.parametrize("said", ["", "no", "Yes", True, ["yes"], {"yes": "yes"}])
+def test_another_word_for_teaching_is_refused(said: Any) -> None:
+    with pytest.raises(Refused, match=r"Labels\.tinytorch\.teaches") as refusal:
+        built(Labels={"tinytorch.user": "ada", "tinytorch.teaches": said})
+    assert refusal.value.status == 403
+
+
 @pytest.mark.parametrize(
     "profile", ["huge", "Large", "large ", "", None, True, ["large"], {"memory": GIB}, "__class__"]
 )
