@@ -50,7 +50,7 @@ def teaches(asked: Mapping[str, Any]) -> bool:
     said = asked["Labels"].get("tinytorch.teaches")
     if said not in (None, "yes"):
         raise Refused(403, f"Labels.tinytorch.teaches is {said!r}; it can be 'yes' or absent.")
-    return said == "yes"
+    return said is not None
 
 
 def check_name(name: str, student: Student, settings: Settings) -> None:
