@@ -43,12 +43,13 @@ def copied(built: Path) -> Iterator[Path]:
     for line in re.findall(r"^COPY (?!--from)(.+)$", recipe, re.MULTILINE):
         for source in line.split()[:-1]:
             inside = source.removeprefix("build/course/${TRACK}/")
-            path = built / inside if inside != source else HERE.parent / source
-            assert path.exists(), source
-            found = path.rglob("*") if path.is_dir() else [path]
-            yield from (
-                each for each in found if each.is_file() and not {"tests", "__pycache__"} & {*each.parts}
-            )
+            paths = [*(built.glob(inside) if inside != source else HERE.parent.glob(source))]
+            assert paths, source
+            for path in paths:
+                found = path.rglob("*") if path.is_dir() else [path]
+                yield from (
+                    each for each in found if each.is_file() and not {"tests", "__pycache__"} & {*each.parts}
+                )
 
 
 @pytest.fixture(scope="module", params=sorted(COURSE.tracks))
