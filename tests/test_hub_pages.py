@@ -15,19 +15,37 @@ from playwright.sync_api import Browser, expect
 from hub.accounts import passwords
 from hub.accounts.store import Account, Store
 from hub.tests.alone import running
+from hub.tests.environment import GIB, profiles
 from tests.classroom import chosen_password
 from tests.test_pages import LOOKS, WIDER, picture
 
 SAID = "We meet in room 5 today. Bring your laptop, and the paper that we handed out."
+KINDS = profiles(
+    student={"title": "Standard", "description": "For the course, module by module."},
+    large={
+        "description": "Training on all of CIFAR-10, and the capstone.",
+        "memory": 4 * GIB,
+        "cpus": 4.0,
+        "guarantee": 2 * GIB,
+    },
+    project={
+        "description": "For project groups, after asking your instructor.",
+        "memory": 16 * GIB,
+        "cpus": 8.0,
+        "guarantee": 16 * GIB,
+    },
+)
 PEOPLE = {"light": "ada", "dark": "grace", "phone": "mia"}
 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A hub where nobody's server becomes ready, and something is announced."""
+    """A hub where nobody's server becomes ready, something is announced, and one kind of server does not fit."""
     state = tmp_path_factory.mktemp("hub")
     (state / "announcement.json").write_text(json.dumps({"text": SAID, "since": "", "until": None}))
-    with running(state, "tests/hub_that_never_starts.py", TT_TITLE="TinyTorch Classroom") as url:
+    with running(
+        state, "tests/hub_that_never_starts.py", TT_TITLE="TinyTorch Classroom", TT_PROFILES=KINDS
+    ) as url:
         store = Store(state / "accounts.sqlite")
         for name in PEOPLE.values():
             hashed = passwords.hashed(chosen_password(name))
@@ -67,6 +85,15 @@ def test_everybody_can_read_the_hubs_pages(
     page.goto(hub + "nowhere")
     read("error")
     page.goto(hub + "spawn")
+    expect(page.get_by_role("heading", name="Choose your server")).to_be_visible()
+    read("choice")
+    if look != "phone":
+        picture(page, "profiles" if look == "light" else "profiles-dark")
+    expect(page.get_by_role("radio", name="Project")).to_be_disabled()
+    page.get_by_role("radio", name="Standard").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("radio", name="Large")).to_be_checked()
+    page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Your notebooks are opening")).to_be_visible()
     expect(page.get_by_text("Your server is being made.")).to_be_visible()
     read("pending")

@@ -1,0 +1,29 @@
+"""A server of another kind, by way of the real gate: its limits, and that nobody else gets one."""
+
+from __future__ import annotations
+
+import json
+
+from tests.classroom import Classroom, Student, run
+
+
+def test_a_profile_has_its_own_limits_and_only_its_group_has_it(
+    classroom: Classroom, people: dict[str, Student]
+) -> None:
+    refused = people["mallory"].api("POST", "users/mallory/server", json={"profile": "roomy"})
+    # 400: it runs already, from a test before.
+    assert refused.status_code in (400, 403), refused.text
+    assert "is already running" in refused.text or "no profile 'roomy' for you" in refused.text
+
+    [roomy] = classroom.enrol("roomy", section="Roomy")
+    page = roomy.session.get(f"{classroom.url}hub/spawn", timeout=30)
+    assert "For whoever trains a network." in page.text
+    assert roomy.api("POST", "users/roomy/server", json={"profile": "roomy"}).status_code in (201, 202)
+    roomy.start_server()
+    [told] = json.loads(run("docker", "inspect", roomy.container).stdout)
+    host = told["HostConfig"]
+    assert told["Config"]["Labels"]["tinytorch.profile"] == "roomy"
+    assert (host["Memory"], host["MemorySwap"], host["MemoryReservation"]) == (2**30, 2**30, 2**28)
+    assert (host["CpuQuota"], host["CpuShares"], host["PidsLimit"]) == (50_000, 2048, 300)
+    assert "MEM_LIMIT=1073741824" in told["Config"]["Env"]  # by which JupyterLab shows how full it is
+    roomy.stop_server()
