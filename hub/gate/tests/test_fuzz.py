@@ -126,6 +126,7 @@ def is_adas(body: Any) -> bool:
             "GroupAdd": ["1007"] if teaches else [],
             "SecurityOpt": ["no-new-privileges"],
             "NetworkMode": "tinytorch-students",
+            "Dns": ["127.0.0.1"],
             "CgroupParent": "/tinytorch/students",
             "MemoryReservation": min(limits["guarantee"], memory),
             "CpuPeriod": 100_000,

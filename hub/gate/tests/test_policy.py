@@ -85,6 +85,7 @@ def test_container_of_a_spawn_is_confined() -> None:
     assert host["CapDrop"] == ["ALL"]
     assert host["SecurityOpt"] == ["no-new-privileges"]
     assert host["NetworkMode"] == "tinytorch-students"
+    assert host["Dns"] == ["127.0.0.1"]
     assert host["CgroupParent"] == "/tinytorch/students"
     assert host["ReadonlyRootfs"] is True
     assert host["Tmpfs"]["/tmp"].startswith(f"size={GIB // 4},nr_inodes=65536,")
