@@ -101,7 +101,7 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
             "GroupAdd": [str(TEACHING)] if teaching else [],
             "SecurityOpt": ["no-new-privileges"],
             "NetworkMode": settings.students_network,
-            # Names of the world are asked of nobody: the engine might ask in the machine's own network, past the
+            # Names of the world are asked of nobody. The engine might ask from the machine itself, past the
             # firewall, and made-up names can carry anything out.
             "Dns": ["127.0.0.1"],
             "CgroupParent": settings.cgroup_parent,  # one ceiling over all students together
