@@ -24,6 +24,14 @@ CHROMIUM = [
 FINDINGS = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process has the classroom, with what needs its images; what says that it is 'alone' runs beside it in another."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("classroom"))
+
+
 def _remove() -> None:
     """Take the tests' classroom off the machine; an engine that was there before stays."""
     pidfile = ["-e", "engine_pidfile=/nonexistent"] if os.environ.get("TT_TEST_ENGINE") == "found" else []
