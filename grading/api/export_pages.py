@@ -17,9 +17,16 @@ class ExportsPage(ClassHandler):
 
     @authenticated
     async def get(self) -> None:
-        """Links."""
+        """Links; ?section= to that section's marks."""
         self.instructors_only()
-        self.show_class("class_exports.html", "exports", columns=await self.columns())
+        _, sections, section = await self.students()
+        self.show_class(
+            "class_exports.html",
+            "exports",
+            columns=await self.columns(),
+            sections=sections,
+            section=section,
+        )
 
 
 class Download(PageHandler):

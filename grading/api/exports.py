@@ -31,13 +31,19 @@ class Export(ApiHandler):
         staff_only(self)
 
     async def marks(self) -> table.Marks:
-        """Everybody's marks."""
+        """Everybody's marks, or with ?section=NAME one section's."""
         service = self.service
         calendar = service.calendar.current()
         found: table.Marks = await in_thread(
             table.read, service.engine, service.manifest, service.settings.track, calendar
         )
-        return found
+        section = self.get_query_argument("section", "")
+        try:
+            return found.of(section) if section else found
+        except KeyError as error:
+            raise Answer(
+                400, f"There is no section of that name. There are: {error.args[0] or 'none'}."
+            ) from None
 
     def missing(self) -> str:
         """?missing=0 has 0 stand where somebody has no mark."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,6 +54,13 @@ class Marks:
     items: list[Item]
     marks: dict[tuple[str, str, str], dict[str, Any]]
     comments: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def of(self, section: str) -> Marks:
+        """Those of one section; raises KeyError, with those that there are, where it is none."""
+        known = sorted({person.section for person in self.people if person.section})
+        if section not in known:
+            raise KeyError(", ".join(known))
+        return replace(self, people=[person for person in self.people if person.section == section])
 
     def mark(self, person: Person, item: Item) -> dict[str, Any] | None:
         """How somebody stands in something; None if there is nothing yet."""

@@ -228,6 +228,21 @@ async def test_plain_file_says_everything_once(api, class_of_three):
     assert (none["score"], none["attempts"], none["email"]) == ("", "0", "")
 
 
+async def test_a_section_is_exported_alone(api, class_of_three):
+    for name in ("marks.csv", "canvas.csv", "moodle.csv"):
+        whole, part = [rows_of((await export(api, name + of)).body.decode()) for of in ("", "?section=%40B")]
+        assert len(part) < len(whole)
+        assert all(row in whole for row in part)
+    rows = list(
+        csv.DictReader(io.StringIO((await export(api, "marks.csv?section=%40B")).body.decode(), newline=""))
+    )
+    assert {row["student"] for row in rows} == {"bob"}
+    refused = await api.ask("api/exports/marks.csv?section=Z", "token-ada")
+    assert refused.code == 400
+    assert "There are: " in refused.body.decode()
+    assert "@B" in refused.body.decode()
+
+
 @pytest.mark.parametrize("sign", list("=+-@\t\r\n"))
 def test_no_text_begins_as_a_formula(sign):
     assert cells.text(f"{sign}1").startswith("'")
