@@ -135,6 +135,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_OIDC": _group(settings, "oidc", "oidc"),
         "TT_LTI": _group(settings, "lti13", "lti"),
         "TT_SELF_REGISTRATION": hub["self_registration"],
+        "TT_MAY_OPEN_SERVERS": hub["may_open_servers"],
         "TT_CONCURRENT_SPAWNS": hub["concurrent_spawns"] or spawns_at_once(settings, machine),
         "TT_TRACK": settings["course"]["track"],
         "TT_DATASETS": "/srv/datasets",

@@ -674,7 +674,7 @@ def environment(folder: Path, text: str = "") -> dict[str, str]:
 
 
 def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
-    values = environment(tmp_path, "hub:\n  self_registration: approval\n")
+    values = environment(tmp_path, "hub:\n  self_registration: approval\n  may_open_servers: graders\n")
     expected = {
         "TT_NAME": "tinytorch",
         "TT_STATE": "/srv/tinytorch",
@@ -689,6 +689,7 @@ def test_environment_is_what_the_services_read(tmp_path: Path) -> None:
         "TT_STUDENT_DISK": "2147483648",
         "TT_STUDENT_FILES": "262144",
         "TT_SELF_REGISTRATION": "approval",
+        "TT_MAY_OPEN_SERVERS": "graders",
         "TT_SUBMISSION_MAX_BYTES": "10485760",
         "TT_SANDBOX_MEMORY": "1G",
         "TT_SANDBOX_POOL": "1",

@@ -2,7 +2,9 @@
 
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 TABLE = (
     """
@@ -41,13 +43,20 @@ def record(connection: sqlite3.Connection, who: str, what: str, whom: str, detai
 
 
 def some(
-    connection: sqlite3.Connection, whom: str = "", first: int = 0, most: int = 50
+    connection: sqlite3.Connection, whom: str = "", what: Sequence[str] = (), first: int = 0, most: int = 50
 ) -> tuple[list[Act], int]:
-    """Acts, the newest first, of everybody or to one person; and how many there are in all."""
-    of, person = ("WHERE whom = ?", [whom]) if whom else ("", [])
-    (count,) = connection.execute(f"SELECT count(*) FROM acts {of}", person).fetchone()  # noqa: S608
+    """Acts, the newest first, to everybody or to one person, of all kinds or of some; and how many in all."""
+    asked = ["whom = ?"] * bool(whom) + [f"what IN ({', '.join('?' * len(what))})"] * bool(what)
+    of = f"WHERE {' AND '.join(asked)}" if asked else ""
+    values = [whom] * bool(whom) + [*what]
+    (count,) = connection.execute(f"SELECT count(*) FROM acts {of}", values).fetchone()  # noqa: S608
     rows = connection.execute(
         f"SELECT at, who, what, whom, detail FROM acts {of} ORDER BY id DESC LIMIT ? OFFSET ?",  # noqa: S608
-        [*person, most, first],
+        [*values, most, first],
     )
     return [Act(*row) for row in rows], count
+
+
+def when(at: float | None) -> str:
+    """A moment as people write it, in the machine's time zone."""
+    return f"{datetime.fromtimestamp(at).astimezone():%-d %b %Y, %H:%M %Z}" if at else ""

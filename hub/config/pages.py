@@ -4,7 +4,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 
-from hub import announcement
+from hub import announcement, opening
 from hub.config.settings import Settings
 from hub.disk import Homes
 
@@ -18,6 +18,7 @@ def configure(c: Config, settings: Settings) -> None:
         "self_registration": settings.self_registration,
         "passwords": settings.has_passwords,
         "announced": announcement.text,  # called for each page
+        "openings": opening.told,  # this, too, with who looks at it
         "homes": Homes(settings.student_disk, settings.student_files),
     }
     c.JupyterHub.logo_file = str(HUB / "static" / "flame.svg")

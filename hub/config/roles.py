@@ -4,12 +4,19 @@ from typing import Any
 
 from traitlets.config import Config
 
+from hub import opening
 from hub.accounts import names
 from hub.config.settings import Settings
 from hub.people.pages import SCOPE as PEOPLE
 
 GRADING = "access:services!service=grading"
 FORMGRADER = "access:services!service=formgrader"
+# Who comes into students' servers besides the first admin, by hub.may_open_servers.
+OPENING = {
+    "admin": [],
+    "instructors": ["role-instructor"],
+    "graders": ["role-instructor", "role-grader"],
+}
 
 
 def configure(c: Config, settings: Settings) -> None:
@@ -35,8 +42,14 @@ def configure(c: Config, settings: Settings) -> None:
             "groups": ["role-instructor", "role-admin"],
             "scopes": [PEOPLE],
         },
+        # Into servers that run, of students alone: neither starting nor stopping nor a token of theirs.
+        {
+            "name": "opening",
+            "groups": OPENING[settings.may_open_servers],
+            "scopes": [opening.STUDENTS],
+        },
         # A roster's admin runs the class, and is an instructor, too: users, groups, stopping servers. Opening
-        # others' servers, tokens of others and the hub itself stay with the first admin.
+        # instructors' servers, tokens of others and the hub itself stay with the first admin.
         {
             "name": "administering",
             "groups": ["role-admin"],

@@ -43,6 +43,7 @@ class Settings:
     oidc: Choices | None  # how the campus signs people in
     lti: LtiChoices | None  # from which LMS they come; neither: accounts of our own
     self_registration: str  # closed, approval or open
+    may_open_servers: str  # admin, instructors or graders: students' servers
     track: str
     datasets: str
     grading_token: str
@@ -109,6 +110,7 @@ class Settings:
             oidc=campus(),
             lti=lms(),
             self_registration=read("TT_SELF_REGISTRATION", _registration, "closed, approval or open"),
+            may_open_servers=read("TT_MAY_OPEN_SERVERS", _opening, "admin, instructors or graders"),
             track=read("TT_TRACK", str, "the name of the course's track"),
             datasets=read("TT_DATASETS", str, "where data sets are inside a student's container"),
             grading_token=secret("TT_GRADING_TOKEN"),
@@ -140,6 +142,12 @@ def _way(text: str) -> str:
 
 def _registration(text: str) -> str:
     if text not in ("closed", "approval", "open"):
+        raise ValueError(text)
+    return text
+
+
+def _opening(text: str) -> str:
+    if text not in ("admin", "instructors", "graders"):
         raise ValueError(text)
     return text
 

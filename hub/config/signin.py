@@ -2,6 +2,7 @@
 
 from traitlets.config import Config
 
+from hub import opening
 from hub.accounts import names
 from hub.accounts.authenticator import Accounts
 from hub.config.settings import Settings
@@ -19,7 +20,11 @@ def configure(c: Config, settings: Settings) -> None:
         names.PROBE: settings.probe_password,
     }
     grading = f"http://api:8300{settings.base_path}services/grading/api"
-    c.Accounts.more_pages = [*people.handlers(grading, settings.roster_token), *placing.HANDLERS]
+    c.Accounts.more_pages = [
+        *people.handlers(grading, settings.roster_token),
+        *placing.HANDLERS,
+        *opening.HANDLERS,
+    ]
     c.Accounts.auth_refresh_age = 300  # so long may a browser go on after its account was reset
     if settings.has_passwords:
         c.JupyterHub.authenticator_class = Accounts

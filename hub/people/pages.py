@@ -6,7 +6,6 @@ None of them has a script; lists are searched and cut into pages here.
 
 import asyncio
 import math
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +13,7 @@ from jupyterhub import orm
 from jupyterhub.utils import maybe_future, url_path_join
 from tornado.web import HTTPError, authenticated
 
+from hub import opening
 from hub.accounts import acts, attempts, names, waiting
 from hub.accounts.authenticator import end_sessions
 from hub.accounts.pages import Page
@@ -61,7 +61,7 @@ class _StaffPage(Page):
             helper=self.helper,
             waiting_count=len(waiting.everyone(store)),
             asks=self.authenticator.self_registration == "approval",
-            when=when,
+            when=acts.when,
             states=listing.STATES,
             **values,
         )
@@ -170,7 +170,16 @@ class Person(_StaffPage):
             fault=fault,
             cannot="" if fault else self._fault(account),
             acts=done,
+            server=self._server(account.username),
+            shared=not self.subdomain_host,
         )
+
+    def _server(self, username: str) -> str:
+        """Where somebody's server is, if it runs and whoever looks may open it."""
+        user = self.find_user(username)
+        if not user or user.name == self.helper.name or not opening.may_open(self, user):
+            return ""
+        return str(user.url) if user.spawner.ready else ""
 
 
 class Waiting(_StaffPage):
@@ -275,11 +284,6 @@ def handlers(grading_url: str, token: str) -> list[Any]:
         (r"/people/waiting", Waiting, own),
         (r"/people/record", Record, own),
     ]
-
-
-def when(at: float | None) -> str:
-    """A moment as people write it, in the machine's time zone."""
-    return f"{datetime.fromtimestamp(at).astimezone():%-d %b %Y, %H:%M %Z}" if at else ""
 
 
 def _groups(user: Any) -> set[str]:

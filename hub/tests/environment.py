@@ -28,6 +28,7 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_OIDC": "",
         "TT_LTI": "",
         "TT_SELF_REGISTRATION": "open",
+        "TT_MAY_OPEN_SERVERS": "admin",
         "TT_TRACK": "discovery",
         "TT_DATASETS": "/srv/datasets",
         "TT_GRADING_TOKEN": "grading" * 4,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jupyterhub.proxy import Proxy
 
-from hub import announcement, disk
+from hub import announcement, disk, opening
 from hub.config import database
 from hub.people import pages as people
 from hub.roster import placing
@@ -36,7 +36,7 @@ c.JupyterHub.proxy_class = NoProxy
 c.JupyterHub.pid_file = str(state / "pid")
 c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{port}"
 # The others name services that do not run here.
-kept = ("roster", "warm", "people", "administering")
+kept = ("roster", "warm", "people", "administering", "opening")
 c.JupyterHub.services = [service for service in c.JupyterHub.services if service["name"] in kept]
 c.JupyterHub.load_roles = [role for role in c.JupyterHub.load_roles if role["name"] in kept]
 announcement.FILE = state / "announcement.json"
@@ -44,5 +44,6 @@ disk.FILE = state / "homes.json"
 c.Accounts.more_pages = [
     *people.handlers("http://127.0.0.1:9/grading/is/away", os.environ["TT_ROSTER_TOKEN"]),
     *placing.HANDLERS,
+    *opening.HANDLERS,
 ]
 c.Accounts.path = str(state / "accounts.sqlite")

@@ -7,6 +7,7 @@ told in STATE/kind-NAME; it lasts until STATE/hold is gone.
 import asyncio
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import jupyterhub
@@ -14,6 +15,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
+from hub import opening
 from hub.spawner import ClassroomSpawner, StartError
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it here
@@ -61,6 +63,7 @@ class InTheHub(ClassroomSpawner):
 c.JupyterHub.spawner_class = InTheHub
 c.InTheHub.starts_at_once = 1
 c.Accounts.auth_refresh_age = 1  # second, not minutes
+opening.VISIT = timedelta(hours=float(os.environ.get("TT_TEST_VISIT", "8")))
 c.JupyterHub.services.append({"name": "idle-culler", "api_token": "culler" * 4})
 c.JupyterHub.load_roles.append(
     {

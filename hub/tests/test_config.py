@@ -64,6 +64,11 @@ def test_never_culling_runs_no_culler() -> None:
             "TT_SELF_REGISTRATION is 'perhaps'. Give it closed, approval or open.",
         ),
         (
+            "TT_MAY_OPEN_SERVERS",
+            "everybody",
+            "TT_MAY_OPEN_SERVERS is 'everybody'. Give it admin, instructors or graders.",
+        ),
+        (
             "TT_BASE_PATH",
             "course",
             "TT_BASE_PATH is 'course'. Give it where the classroom lives, such as / or /course/.",
