@@ -29,9 +29,12 @@ STUDENTS = [f"rush{number:02d}" for number in range(60)]
 SECONDS = 8.0  # within which they come
 TOKENS = """
 import json, sys
+from hub.accounts.store import Store
 from jupyterhub import orm
 session = orm.new_session_factory("sqlite:////srv/hub/jupyterhub.sqlite")()
 names = json.load(sys.stdin)
+for name in names:  # as if each had chosen a password: while a one-time one waits, tokens end
+    Store().set_password(name, "no hash: nobody signs in", one_time=False)
 print(json.dumps({n: orm.User.find(session, n).new_api_token(note="rush", expires_in=3600) for n in names}))
 """
 
