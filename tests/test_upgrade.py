@@ -111,5 +111,5 @@ def test_a_hub_that_is_upgraded_drops_nobody_and_loses_nothing(
     assert with_token.json()["name"] == "ada"
     assert sorted(with_token.json()["groups"]) == ["role-student", "section-a"]
     assert people["grace"].api("GET", "users/grace").status_code == 200, "grace has to sign in again"
-    status, text = ada.grading("GET", "submissions")  # with the token that the server was started with
+    status, text = ada.grading("GET", "marks")  # with the token that the server was started with
     assert status == 200, text

@@ -6,7 +6,9 @@ The gate mounts the folder of assignments into such a server and no other, so th
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +37,17 @@ def offer(server: Any) -> None:
     os.umask(0o002)  # what is written there is all instructors' to change; homes are closed anyway
     with contextlib.suppress(OSError):  # it is there already, or the home is full
         Path("~/teaching").expanduser().symlink_to(SOURCE)
-    settings = server.web_app.settings
     tools = {WRITING}
     # With a host name for each server, formgrader has another one, and stands in no frame of this one's.
     if not os.environ.get("JUPYTERHUB_HOST"):
         tools.add(FORMGRADER)
         server.web_app.add_handlers(
-            ".*$", [(url_path_join(settings["base_url"], "formgrader"), FormgraderHandler)]
+            ".*$", [(url_path_join(server.web_app.settings["base_url"], "formgrader"), FormgraderHandler)]
         )
-
-    def turn_on(_: Any, page: dict[str, Any]) -> dict[str, Any]:
-        disabled = [name for name in page.get("disabledExtensions", []) if name not in tools]
-        return {**page, "disabledExtensions": disabled}
-
-    settings["page_config_hook"] = turn_on
+    # JupyterLab reads what is turned off with each page; this comes before the image's.
+    folder = Path(tempfile.mkdtemp(prefix="teaching-"))
+    (folder / "labconfig").mkdir()
+    turned_on = {"disabledExtensions": dict.fromkeys(tools, False)}
+    (folder / "labconfig" / "page_config.json").write_text(json.dumps(turned_on), encoding="utf-8")
+    others = os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, (str(folder), others)))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jupyterlab_server.config import get_page_config
 
 from course.lab import teaching
 
-DISABLED = [teaching.WRITING, teaching.FORMGRADER, "@jupyter/nbgrader:course-list"]
+IMAGE = Path(__file__).parents[3] / "images" / "student" / "etc" / "page_config.json"
+COURSES = "@jupyter/nbgrader:course-list"
 
 
 @pytest.fixture
@@ -23,34 +27,37 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(teaching, "SOURCE", source)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("JUPYTERHUB_HOST", raising=False)
+    (tmp_path / "etc" / "labconfig").mkdir(parents=True)
+    shutil.copy(IMAGE, tmp_path / "etc" / "labconfig")
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path / "etc"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = os.umask(0o022)
     yield source
     os.umask(before)
 
 
-def offered() -> tuple[list[str], list[str]]:
+def offered() -> tuple[set[str], list[str]]:
     """Which of nbgrader's plugins stay off, and which addresses there are."""
     addresses: list[str] = []
 
     def add(_: str, handlers: list[tuple[Any, ...]]) -> None:
         addresses.extend(handler[0] for handler in handlers)
 
-    settings: dict[str, Any] = {"base_url": "/user/ivy/"}
-    teaching.offer(SimpleNamespace(web_app=SimpleNamespace(settings=settings, add_handlers=add)))
-    page = {"disabledExtensions": DISABLED}
-    hook = settings.get("page_config_hook", lambda _, page: page)
-    return hook(None, page)["disabledExtensions"], addresses
+    app = SimpleNamespace(settings={"base_url": "/user/ivy/"}, add_handlers=add)
+    teaching.offer(SimpleNamespace(web_app=app))
+    page = get_page_config([])  # as each page of JupyterLab's asks
+    return {name for name in page["disabledExtensions"] if "nbgrader" in name}, addresses
 
 
 def test_a_student_gets_none_of_it(folder: Path) -> None:
     folder.rmdir()
-    assert offered() == (DISABLED, [])
+    assert offered() == ({teaching.WRITING, teaching.FORMGRADER, COURSES}, [])
     assert not (folder.parent / "teaching").exists()
 
 
 def test_who_teaches_has_the_folder_at_hand_and_nbgraders_tools(folder: Path) -> None:
     for _ in range(2):  # a server starts more than once
-        assert offered() == (["@jupyter/nbgrader:course-list"], ["/user/ivy/formgrader"])
+        assert offered() == ({COURSES}, ["/user/ivy/formgrader"])
     (folder.parent / "teaching" / "ps1").mkdir()
     assert (folder / "ps1").stat().st_mode & 0o777 == 0o775, "others who teach can change it"
 
@@ -65,4 +72,4 @@ def test_with_host_names_formgrader_stays_in_its_own_window(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JUPYTERHUB_HOST", "https://classroom.example.edu")
-    assert offered() == ([teaching.FORMGRADER, "@jupyter/nbgrader:course-list"], [])
+    assert offered() == ({teaching.FORMGRADER, COURSES}, [])
