@@ -89,8 +89,8 @@ def test_everybody_can_read_the_hubs_pages(
     page.goto(hub + "spawn")
     expect(page.get_by_role("heading", name="Choose your server")).to_be_visible()
     read("choice")
-    if look != "phone":
-        picture(page, "profiles" if look == "light" else "profiles-dark")
+    if look == "light":
+        picture(page, "profiles")
     expect(page.get_by_role("radio", name="Project")).to_be_disabled()
     page.get_by_role("radio", name="Standard").focus()
     page.keyboard.press("ArrowDown")
