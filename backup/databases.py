@@ -149,5 +149,5 @@ def _dump(places: Places, environment: Mapping[str, str]) -> None:
                 f"PostgreSQL's database '{name}' could not be copied ({why}). "
                 "`make status` says whether it runs."
             )
+        file.chmod(0o600)  # first: what is another's, the service's root may not change
         os.chown(file, like.st_uid, like.st_gid)
-        file.chmod(0o600)

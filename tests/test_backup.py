@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,13 +19,19 @@ from typing import Any
 import psycopg
 import pytest
 
-from backup import databases
 from backup.places import Places
 from grading.tests import postgresql
 from tests.classroom import REPOSITORY, Classroom, Student, make, run, wait_for
 from tests.submissions import notebook, right
 from tests.test_bad_input import refused
 
+# All that the service's root may, by docker-compose.yml.
+MAY = "-all,+chown,+dac_override,+setgid,+setuid"
+COPY = """
+import pathlib, sys
+from backup import databases, places
+databases.copy_all(places.Places(*map(pathlib.Path, sys.argv[1:])), {"TT_POSTGRESQL": "yes"})
+"""
 RECEIPTS = "SELECT s.id, s.student, s.sha256, r.score, r.max_score, r.checks FROM submissions s JOIN results r ON r.submission = s.id"
 
 
@@ -340,6 +347,7 @@ def test_postgresql_is_dumped_while_it_is_written_to_and_read_back(tmp_path: Pat
     with postgresql.running() as server:
         places = Places(tmp_path / "state", tmp_path / "own", tmp_path / "repository")
         (places.state / "postgresql").mkdir(parents=True)
+        os.chown(places.state / "postgresql", 1006, 1006)
         (places.state / "run").mkdir()
         (places.state / "run" / "postgresql").symlink_to(server.socket)
         server.execute("CREATE ROLE gradebook LOGIN")
@@ -350,7 +358,16 @@ def test_postgresql_is_dumped_while_it_is_written_to_and_read_back(tmp_path: Pat
             writer.execute("CREATE TABLE marks AS SELECT generate_series(1, 1000) AS mark")
             writer.commit()
             writer.execute("DELETE FROM marks")  # not committed
-            databases.copy_all(places, {"TT_POSTGRESQL": "yes"})
+            copied = run(
+                "setpriv",
+                f"--bounding-set={MAY}",
+                "--inh-caps=-all",
+                sys.executable,
+                "-c",
+                COPY,
+                *map(str, vars(places).values()),
+            )
+            assert copied.returncode == 0, copied.stderr
         dump = places.copies / "postgresql" / "restore" / "grading.sql"
         assert dump.stat().st_mode & 0o777 == 0o600
         back = run(
