@@ -189,6 +189,17 @@ def test_formgrader_opens_inside_jupyterlab(ivy: Student, page: Page) -> None:
     ).to_be_visible()
 
 
+def test_formgrader_opens_inside_an_instructors_own_jupyterlab(ivy: Student, page: Page) -> None:
+    ivy.start_server()
+    page.goto(f"{ivy.classroom.url}hub/login?next={ivy.classroom.base_path}user/ivy/lab%3Fformgrader=true")
+    page.get_by_label("Username").fill(ivy.name)
+    page.get_by_label("Password").fill(ivy.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/user/ivy/lab**")
+    frame = page.frame_locator("#formgrader-iframe iframe, iframe#formgrader-iframe")
+    expect(frame.get_by_text("Manage Assignments").first).to_be_visible()
+
+
 # ---- an instructor's own assignment: nbgrader quickstart's ----
 
 
