@@ -48,8 +48,8 @@ def environment(**changed: str) -> dict[str, str]:
 
 def profiles(**more: dict[str, Any]) -> str:
     """TT_PROFILES of a classroom that has these beside everybody's own, or says so of those."""
-    usual = {"memory": GIB, "cpus": 1.0, "pids": 256, "guarantee": 0, "cpu_share": 1.0, "groups": []}
-    usual["description"] = "For something."
+    usual = {"memory": GIB, "cpus": 1.0, "pids": 256, "guarantee": 0, "cpu_share": 1.0, "gpus": 0}
+    usual |= {"groups": [], "description": "For something."}
     told = {"student": {}, "instructor": {}, **more}
     whole = {name: {**usual, "title": name.capitalize(), **each} for name, each in told.items()}
     return base64.b64encode(json.dumps(whole).encode()).decode()
