@@ -29,7 +29,7 @@ step shellcheck shellcheck $scripts
 step hadolint hadolint --config .hadolint.yaml $dockerfiles
 step yamllint yamllint --strict .
 step ansible-lint ansible-lint --offline --profile production ansible
-step unit-tests pytest -n 2 --dist loadgroup
+step unit-tests pytest -n 2 --dist loadfile
 
 if [ -n "$failed" ]; then
   echo "Failed:$failed"

@@ -7,9 +7,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.classroom import REPOSITORY, SETTINGS, Classroom, Student, make, run
 
@@ -24,12 +26,21 @@ CHROMIUM = [
 FINDINGS = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process has the classroom, with what needs its images; what says that it is 'alone' runs beside it in another."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("classroom"))
+# What needs neither the classroom nor its images.
+ALONE = ("campus_sign_in", "hub_pages", "lms_sign_in", "student_folder", "subdomains", "tracks")
+
+
+class TwoProcesses(LoadScopeScheduling):  # type: ignore[misc]
+    """One has the classroom; what needs none runs beside it in the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "alone" if file.endswith(tuple(f"test_{name}.py" for name in ALONE)) else "classroom"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoProcesses:
+    """With `-n 2`, as tests/test.sh runs them."""
+    return TwoProcesses(config, log)
 
 
 def _remove() -> None:

@@ -25,4 +25,4 @@ fi
 if docker version > /dev/null 2>&1; then
   export TT_TEST_ENGINE=found
 fi
-exec $root env PATH="$PATH" TT_TEST_ENGINE="${TT_TEST_ENGINE:-}" "$(command -v pytest)" tests -n 2 --dist loadgroup --durations 15 "$@"
+exec $root env PATH="$PATH" TT_TEST_ENGINE="${TT_TEST_ENGINE:-}" "$(command -v pytest)" tests -n 2 --dist loadscope --durations 15 "$@"

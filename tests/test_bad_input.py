@@ -15,10 +15,10 @@ from tests.classroom import REPOSITORY, SETTINGS, Classroom, make, run
 
 
 def settings_with(folder: Path, **changes: str) -> Path:
-    """The tests' settings with lines replaced: a key's line is found by its name."""
+    """The tests' settings with lines replaced: a key's first line is found by its name."""
     lines = SETTINGS.read_text().splitlines()
     for key, line in changes.items():
-        (at,) = (n for n, text in enumerate(lines) if text.strip().startswith(f"{key}:"))
+        at = next(n for n, text in enumerate(lines) if text.strip().startswith(f"{key}:"))
         lines[at] = line
     path = folder / "classroom.yml"
     path.write_text("\n".join(lines) + "\n")

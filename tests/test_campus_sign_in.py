@@ -28,8 +28,6 @@ from hub.roster import __main__ as roster
 from hub.tests.environment import environment
 from tests.classroom import REPOSITORY, wait_for
 
-pytestmark = pytest.mark.xdist_group("alone")
-
 SECRET = "the client's own secret+%"
 PEOPLE = {
     # LOGIN at the campus, which is also the `sub`: what the campus says.

@@ -19,8 +19,6 @@ from hub.tests.environment import GIB, profiles
 from tests.classroom import chosen_password
 from tests.test_pages import LOOKS, WIDER, picture
 
-pytestmark = pytest.mark.xdist_group("alone")
-
 SAID = "We meet in room 5 today. Bring your laptop, and the paper that we handed out."
 KINDS = profiles(
     student={"title": "Standard", "description": "For the course, module by module."},

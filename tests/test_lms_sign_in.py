@@ -32,8 +32,6 @@ from hub.tests.alone import free_port, running
 from hub.tests.environment import environment
 from tests.classroom import REPOSITORY
 
-pytestmark = pytest.mark.xdist_group("alone")
-
 HOME = "/course/hub/home"
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 

@@ -19,8 +19,6 @@ from course.builder.build import build
 from course.builder.source import QUOTED, RUBRIC, SOLUTION, read
 from course.manifest import HERE
 
-pytestmark = pytest.mark.xdist_group("alone")
-
 COURSE = manifests.load(HERE / "course.yml")
 RECIPE = HERE.parent / "images" / "student" / "Dockerfile"
 # Long lines of solutions that the course shows elsewhere on purpose: in a later module, or in a milestone's own text.

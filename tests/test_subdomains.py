@@ -26,8 +26,6 @@ from hub.tests.alone import free_port, running
 from hub.tests.environment import environment
 from tests.classroom import REPOSITORY, chosen_password, wait_for
 
-pytestmark = pytest.mark.xdist_group("alone")
-
 HOST = "classroom.localhost"  # Chromium takes every name below localhost for this machine
 PEOPLE = ("ada", "mallory")
 DIARY, SECRET = "diary.txt", "what only ada may read"

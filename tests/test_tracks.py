@@ -23,8 +23,6 @@ from course.builder.build import build
 from course.manifest import HERE, Module
 from course.tests import playing
 
-pytestmark = pytest.mark.xdist_group("alone")
-
 TRACKS = sorted(manifests.load(HERE / "course.yml").tracks)
 PATIENCE = 120  # seconds for a mark to be in the gradebook
 

@@ -14,8 +14,6 @@ from hub.tests.alone import GOOD, choose, running, sign_in, sign_in_again, token
 from hub.tests.environment import environment
 from hub.tests.test_line import wait_for
 
-pytestmark = pytest.mark.xdist_group("attacks")  # one hub is enough
-
 # What is others', the class's or the hub's: method, address and what is sent along.
 BEYOND: list[tuple[str, str, Any]] = [
     ("GET", "users", None),

@@ -23,8 +23,6 @@ from hub.tests.environment import environment
 from hub.warm import __main__ as warm
 from hub.warm.hub_api import Servers
 
-pytestmark = pytest.mark.xdist_group("line")  # one process: to start a hub takes seconds
-
 STUDENTS = ["ada", "ben", "cleo", "dan", "unlucky"]
 
 

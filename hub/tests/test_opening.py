@@ -23,8 +23,6 @@ from hub.tests.environment import environment
 from hub.tests.test_attacks import bearing, made, xsrf
 from hub.tests.test_line import wait_for
 
-pytestmark = pytest.mark.xdist_group("opening")  # one process: to start a hub takes seconds
-
 ROLES = {
     "ada": {"role-student"},
     "ben": {"role-student"},

@@ -18,8 +18,6 @@ from hub.tests.environment import GIB, environment, profiles
 from hub.tests.test_line import Browser, wait_for
 from hub.warm.hub_api import Servers
 
-pytestmark = pytest.mark.xdist_group("profiles")  # one process: to start a hub takes seconds
-
 KINDS = profiles(
     instructor={"memory": 2 * GIB},
     large={

@@ -17,7 +17,6 @@ from hub.roster import __main__ as roster
 from hub.tests.alone import GOOD, choose, fault, running, sign_in, sign_in_again, token
 from hub.tests.environment import environment
 
-pytestmark = pytest.mark.xdist_group("people")  # one hub is enough
 STAFF = {"prof": "instructor", "prof2": "instructor", "gil": "grader", "mia": "student", "bob": "student"}
 HASH = passwords.hashed(GOOD)  # one for all: hashing takes time, and nobody guesses here
 

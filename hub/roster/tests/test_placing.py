@@ -19,8 +19,6 @@ from hub.roster.hub_api import AT_ONCE, Hub, HubError
 from hub.tests.alone import GOOD, running, sign_in
 from hub.tests.environment import environment
 
-pytestmark = pytest.mark.xdist_group("placing")  # one process: to start a hub takes seconds
-
 CLASS = "name,id,section\n" + "".join(f"Student {n},n{n:03},{'AB'[n % 2]}\n" for n in range(150))
 TOKEN = environment()["TT_ROSTER_TOKEN"]
 
