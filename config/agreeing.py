@@ -94,6 +94,13 @@ def _profiles(settings: Settings) -> Found:
                 f"{key}.guarantee is {profile['guarantee']!r}, more than its memory, {memory}. "
                 "Lower the one or raise the other.",
             )
+        gpus = settings["ceiling"]["gpus"]
+        if profile["gpus"] > gpus:
+            yield (
+                (f"{key}.gpus",),
+                f"{key}.gpus is {profile['gpus']}, but the classroom may give out {gpus} (ceiling.gpus). "
+                "Raise the one or lower the other.",
+            )
         for group in profile["groups"]:
             if group.startswith("role-") and group not in ROLES:
                 yield (

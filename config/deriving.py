@@ -124,7 +124,9 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_CEILING_MEMORY_BYTES": memory,
         "TT_CEILING_STUDENTS_MEMORY_BYTES": memory - SERVICES_MEMORY,
         "TT_CEILING_CPUS": ceiling_cpus(settings, machine),
+        "TT_CEILING_GPUS": settings["ceiling"]["gpus"],
         "TT_STUDENT_IMAGE": f"{name}/student:{version()}",
+        "TT_STUDENT_GPU_IMAGE": f"{name}/student-gpu:{version()}",
         "TT_SANDBOX_IMAGE": f"{name}/sandbox:{version()}",
         "TT_PROFILES": _in_base64(profiles(settings)),
         "TT_STUDENT_DISK": disk,
@@ -174,7 +176,7 @@ def _in_base64(told: Any) -> str:
 def profiles(settings: Settings) -> dict[str, dict[str, Any]]:
     """Every kind of server, as hub and gate read them: sizes in bytes, and nothing left to a default."""
     student = settings["student"]
-    everybodys = {"title": "Standard", "groups": [], "guarantee": 0, "cpu_share": 1.0}
+    everybodys = {"title": "Standard", "groups": [], "guarantee": 0, "cpu_share": 1.0, "gpus": 0}
     kinds = {
         "student": {**everybodys, "description": "For the course, module by module.", **student},
         "instructor": {
@@ -197,6 +199,7 @@ def profiles(settings: Settings) -> dict[str, dict[str, Any]]:
             "pids": kind["pids"] or student["pids"],
             "guarantee": memory if guarantee is None else parse_size(guarantee) if guarantee else 0,
             "cpu_share": float(kind["cpu_share"]),
+            "gpus": kind["gpus"],
         }
     return told
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dockerspawner import DockerSpawner
-from traitlets import Instance, default
+from traitlets import Instance, Unicode, default
 
 from hub.profiles import INSTRUCTOR, Offer, Profile, ProfileError, Profiles, size
 
@@ -18,6 +18,9 @@ class ProfiledSpawner(DockerSpawner):
     """A server of one of the classroom's kinds."""
 
     profiles = Instance(Profiles, help="Which kinds of servers there are, and for whom.").tag(config=True)
+
+    student_image = Unicode(help="The image of servers.").tag(config=True)
+    student_gpu_image = Unicode(help="The image of those with GPUs.").tag(config=True)
 
     profile: Profile | None = None  # of which kind this server is, from its start on
 
@@ -29,14 +32,16 @@ class ProfiledSpawner(DockerSpawner):
     @property
     def offers(self) -> list[Offer]:
         """What the owner of this server may have, and how it stands with room."""
-        left = self.profiles.memory - self.profiles.taken(self._others)
+        left = self.profiles.left(self._others)
         return [Offer(profile, left) for profile in self.profiles.of(*self._owner)]
 
     @property
     def house(self) -> str:
         """How full the classroom is, in words."""
-        taken, memory = size(self.profiles.taken(self._others)), size(self.profiles.memory)
-        return f"Servers that run now: {len(self._others)}. Memory given out: {taken} of {memory}."
+        room, left = self.profiles.room, self.profiles.left(self._others)
+        taken = f"{size(room.memory - left.memory)} of {size(room.memory)}"
+        gpus = f" GPUs given out: {room.gpus - left.gpus} of {room.gpus}." if room.gpus else ""
+        return f"Servers that run now: {len(self._others)}. Memory given out: {taken}.{gpus}"
 
     @property
     def _others(self) -> list[str]:
@@ -90,6 +95,7 @@ class ProfiledSpawner(DockerSpawner):
     def _become(self, profile: Profile) -> None:
         self.profile = profile
         self.mem_limit, self.cpu_limit = profile.memory, profile.cpus
+        self.image = self.student_gpu_image if profile.gpus else self.student_image
 
     def _forget(self) -> None:
         """JupyterHub would take a choice for that of the next start that says nothing."""

@@ -36,14 +36,16 @@ class Profile:
     memory: int
     cpus: float
     guarantee: int
+    gpus: int  # its alone
     groups: frozenset[str]  # whose members may have it; none is everybody
 
     @property
     def limits(self) -> str:
         """What it may use, in words."""
+        gpus = f"{self.gpus} GPU{'' if self.gpus == 1 else 's'}, " if self.gpus else ""
         cpus = f"{self.cpus:g} CPU{'' if self.cpus == 1 else 's'}"
         kept = f", {size(self.guarantee)} of it kept for it" if self.guarantee else ""
-        return f"{cpus}, {size(self.memory)} of memory{kept}"
+        return f"{gpus}{cpus}, {size(self.memory)} of memory{kept}"
 
     @property
     def kept(self) -> int:
@@ -52,36 +54,56 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Room:
+    """What all servers share, or what of it nobody has. Memory in bytes."""
+
+    memory: int
+    gpus: int
+
+
+@dataclass(frozen=True)
 class Offer:
     """A profile on the page that asks which, and how it stands with room for it."""
 
     profile: Profile
-    left: int  # bytes of the classroom's memory that nobody has
+    left: Room
 
     @property
     def fits(self) -> bool:
-        """Whether a server of it may start. One without a guarantee may, as it always could."""
-        return not self.profile.guarantee or self.profile.guarantee <= self.left
+        """Whether a server of it may start. One without guarantee and GPUs may, as it always could."""
+        return not self._too_little
 
     @property
     def room(self) -> str:
         """For how many more there is room, or why there is none, in words."""
-        more = max(0, self.left) // self.profile.kept
+        if self._too_little:
+            return (
+                f"No room now: {self._too_little}. Choose another, or try again when others have closed "
+                "theirs."
+            )
+        more = max(0, self.left.memory) // self.profile.kept
+        if self.profile.gpus:
+            more = min(more, self.left.gpus // self.profile.gpus)
         if more:
             return f"Room for about {more} more."
-        if self.fits:
-            return "The classroom is full: it opens, and may be slow or be ended."
-        return (
-            f"No room now: {size(self.profile.guarantee)} are kept for each, and {size(max(0, self.left))} "
-            "are left. Choose another, or try again when others have closed theirs."
-        )
+        return "The classroom is full: it opens, and may be slow or be ended."
+
+    @property
+    def _too_little(self) -> str:
+        """What there is too little of, in words; nothing where there is enough."""
+        guarantee, gpus, left = self.profile.guarantee, self.profile.gpus, self.left
+        if gpus and gpus > left.gpus:
+            return "too few GPUs are free" if left.gpus > 0 else "all GPUs are taken"
+        if guarantee and guarantee > left.memory:
+            return f"{size(guarantee)} are kept for each, and {size(max(0, left.memory))} are left"
+        return ""
 
 
 class Profiles:
-    """All kinds of servers of the classroom, and the bytes of memory that its servers share."""
+    """All kinds of servers of the classroom, and what its servers share."""
 
-    def __init__(self, profiles: Iterable[Profile], memory: int) -> None:
-        self.memory = memory
+    def __init__(self, profiles: Iterable[Profile], room: Room) -> None:
+        self.room = room
         self._named = {profile.name: profile for profile in profiles}
 
     def find(self, name: str) -> Profile:
@@ -114,12 +136,14 @@ class Profiles:
         names = ", ".join(profile.name for profile in mine)
         raise ProfileError(403, f"There is no profile {str(name)[:SHOWN]!r} for you. There are: {names}.")
 
-    def taken(self, names: Iterable[str]) -> int:
-        """The bytes that servers of these profiles count."""
-        return sum(self.find(name).kept for name in names)
+    def left(self, names: Iterable[str]) -> Room:
+        """What servers of these profiles leave."""
+        taken = [self.find(name) for name in names]
+        memory = self.room.memory - sum(profile.kept for profile in taken)
+        return Room(memory, self.room.gpus - sum(profile.gpus for profile in taken))
 
 
-def read(text: str, memory: int) -> Profiles:
+def read(text: str, memory: int, gpus: int = 0) -> Profiles:
     """From TT_PROFILES, JSON in base64 since a description may have any sign; raises ValueError."""
     try:
         told: dict[str, dict[str, Any]] = json.loads(base64.b64decode(text, validate=True))
@@ -131,6 +155,7 @@ def read(text: str, memory: int) -> Profiles:
                 memory=int(each["memory"]),
                 cpus=float(each["cpus"]),
                 guarantee=int(each["guarantee"]),
+                gpus=int(each["gpus"]),
                 groups=frozenset(each["groups"]),
             )
             for name, each in told.items()
@@ -139,7 +164,7 @@ def read(text: str, memory: int) -> Profiles:
         raise ValueError(str(error)) from error
     if not {STUDENT, INSTRUCTOR} <= told.keys():
         raise ValueError("everybody's own are missing")
-    return Profiles(profiles, memory)
+    return Profiles(profiles, Room(memory, gpus))
 
 
 def size(memory: int) -> str:

@@ -31,6 +31,7 @@ TRIES_A_LOOK = 8
 LOOK_EVERY = 1.0  # seconds between two looks at a place in the line
 GATE_TIMEOUT = 30.0
 
+TAKEN = 429  # what the gate answers when no GPU is free
 GATE = "http+docker://localhost"  # how docker-py spells $DOCKER_HOST when it is a socket
 
 # The gate, or the engine behind it, refused or is not there.
@@ -182,6 +183,8 @@ class ClassroomSpawner(ProfiledSpawner):
             ip, port = await super().start()
         except UNREACHABLE as error:
             log = f"No container for {self.user.name}: {_sentence(error)}"
+            if isinstance(error, APIError) and error.status_code == TAKEN:
+                raise StartError(_sentence(error), "full", log) from error
             raise StartError("The classroom could not start your server.", "engine", log) from error
         await self._wait_until_it_listens(ip, port)
         return ip, port

@@ -45,9 +45,11 @@ class Gate:
             "TT_NAME": self.name,
             "TT_STATE": str(folder),
             "TT_STUDENT_IMAGE": image,
+            "TT_STUDENT_GPU_IMAGE": image,
             "TT_SANDBOX_IMAGE": image,  # its program is bash: a submission is a script
             "TT_STUDENTS_NETWORK": self.name,
             "TT_PROFILES": profiles(student={"memory": MEMORY, "pids": 64}),
+            "TT_CEILING_GPUS": "0",
             "TT_CGROUP_STUDENTS": "",
             "TT_SANDBOX_SECONDS": "20",
             "TT_RETRAIN_SECONDS": "600",

@@ -156,7 +156,7 @@ WRONG_VALUES = [
     (
         f"{LARGE}    image: debian",
         "4: there is no setting profiles.large.image. profiles.large has: description, title, groups, "
-        "memory, cpus, pids, guarantee, cpu_share.",
+        "memory, cpus, pids, guarantee, cpu_share, gpus.",
     ),
     (
         f"{LARGE}    memroy: 4G",
@@ -453,6 +453,11 @@ CONTRADICTIONS = [
         "4: profiles.large.guarantee is '2G', more than its memory, 1G. Lower the one or raise the other.",
     ),
     (
+        f"ceiling:\n  gpus: 1\n{LARGE}    gpus: 2",
+        "6: profiles.large.gpus is 2, but the classroom may give out 1 (ceiling.gpus). Raise the one or "
+        "lower the other.",
+    ),
+    (
         f"{LARGE}    groups: [role-teacher]",
         "4: profiles.large.groups holds 'role-teacher', but no roster makes that. There are: role-student, "
         "role-assistant, role-grader, role-instructor, role-admin.",
@@ -712,6 +717,7 @@ def test_a_profile_leaves_nothing_open(tmp_path: Path) -> None:
         "pids": 99,
         "guarantee": 4 * 1024**3,
         "cpu_share": 1.0,
+        "gpus": 0,
     }
     assert all(kind.keys() == kinds["large"].keys() for kind in kinds.values())
     assert [kind["memory"] // 1024**3 for kind in kinds.values()] == [1, 2, 4]
@@ -721,6 +727,15 @@ def test_a_profile_leaves_nothing_open(tmp_path: Path) -> None:
     values = in_force(tmp_path, f"{LARGE}    title: Big\n    guarantee: 512M\n    cpus: 2\n    groups: [a]\n")
     large = deriving.profiles(values)["large"]
     assert (large["title"], large["guarantee"], large["cpus"], large["groups"]) == ("Big", 2**29, 2.0, ["a"])
+
+
+def test_gpus_are_told_by_profile_and_in_all(tmp_path: Path) -> None:
+    text = f"ceiling:\n  gpus: 4\n{LARGE}    gpus: 2\n"
+    kinds = deriving.profiles(in_force(tmp_path, text))
+    assert [kind["gpus"] for kind in kinds.values()] == [0, 0, 2]
+    told = environment(tmp_path, text)
+    assert told["TT_CEILING_GPUS"] == "4"
+    assert told["TT_STUDENT_GPU_IMAGE"] == told["TT_STUDENT_IMAGE"].replace("/student:", "/student-gpu:")
 
 
 def test_everything_docker_compose_asks_for_is_derived_or_a_secret(tmp_path: Path) -> None:

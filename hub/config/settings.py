@@ -34,6 +34,7 @@ class Settings:
     api_ip: str  # the grading API's
     students_range: str  # the addresses that students' servers are given
     student_image: str
+    student_gpu_image: str  # of servers with GPUs
     profiles: Profiles
     student_disk: int  # bytes of a home; 0: no limit
     student_files: int
@@ -87,6 +88,7 @@ class Settings:
             return read(variable, _long, "a random secret of at least 16 characters")
 
         memory = read("TT_CEILING_STUDENTS_MEMORY_BYTES", int, "the bytes that all servers share")
+        gpus = read("TT_CEILING_GPUS", int, "the number of GPUs that all servers share, or 0")
         return cls(
             name=read("TT_NAME", str, "the classroom's short name"),
             title=read("TT_TITLE", str, "what the pages are headed with"),
@@ -97,8 +99,11 @@ class Settings:
             api_ip=read("TT_API_IP", str, "the grading API's address on the students' network"),
             students_range=read("TT_STUDENTS_RANGE", _network, "the network of students' servers"),
             student_image=read("TT_STUDENT_IMAGE", str, "the image of students' servers"),
+            student_gpu_image=read("TT_STUDENT_GPU_IMAGE", str, "the image of those with GPUs"),
             profiles=read(
-                "TT_PROFILES", lambda text: profiles.read(text, memory), "every kind of server, in base64"
+                "TT_PROFILES",
+                lambda text: profiles.read(text, memory, gpus),
+                "every kind of server, in base64",
             ),
             student_disk=read("TT_STUDENT_DISK", int, "bytes such as 2147483648, or 0 for no limit"),
             student_files=read(

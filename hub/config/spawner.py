@@ -9,7 +9,8 @@ from hub.spawner import ClassroomSpawner
 def configure(c: Config, settings: Settings) -> None:
     c.JupyterHub.spawner_class = ClassroomSpawner
     c.JupyterHub.allow_named_servers = False  # one home, one server: two would write to the same notebooks
-    c.ClassroomSpawner.image = settings.student_image
+    c.ClassroomSpawner.student_image = settings.student_image
+    c.ClassroomSpawner.student_gpu_image = settings.student_gpu_image
     c.ClassroomSpawner.pull_policy = "never"  # images are built at deploy; a spawn never waits for a download
     c.ClassroomSpawner.network_name = settings.students_network
     c.ClassroomSpawner.use_internal_ip = True

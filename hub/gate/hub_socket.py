@@ -5,6 +5,8 @@ that is not a student's is answered like one that does not exist: the hub learns
 the machine.
 """
 
+import asyncio
+import json
 import re
 import sqlite3
 from typing import Any
@@ -28,6 +30,8 @@ class HubSocket:
         self.settings = settings
         self.engine = engine
         self.homes = homes
+        # Held from choosing GPUs until their container is there: nobody else is given the same.
+        self.choosing = asyncio.Lock()
         self.container = re.compile(rf"[0-9a-f]{{64}}|{re.escape(settings.name)}-student-[0-9]{{1,10}}")
 
     def app(self) -> web.Application:
@@ -63,9 +67,9 @@ class HubSocket:
     async def inspect_image(self, request: web.Request) -> web.Response:
         strict.query(request.query, set())
         image = request.match_info["image"]
-        if image != self.settings.student_image:
+        if image not in (self.settings.student_image, self.settings.student_gpu_image):
             raise Refused(403, f"{image!r} is not the students' image.")
-        return _relay(await self.engine.call("GET", f"/images/{self.settings.student_image}/json"))
+        return _relay(await self.engine.call("GET", f"/images/{image}/json"))
 
     async def create(self, request: web.Request) -> web.Response:
         name = strict.query(request.query, {"name"}).get("name", "")
@@ -75,8 +79,25 @@ class HubSocket:
         if not student:
             raise Refused(403, f"{user!r} has no home yet. Ask for POST /homes/USERNAME first.")
         policy.check_name(name, student, self.settings)
-        body = policy.student_container(asked, student, self.settings)
+        _, profile = policy.profile_of(asked, self.settings)
+        if not profile.gpus:
+            return await self._create(name, policy.student_container(asked, student, self.settings))
+        async with self.choosing:
+            gpus = policy.free_gpus(profile.gpus, await self._holders(), self.settings)
+            return await self._create(name, policy.student_container(asked, student, self.settings, gpus))
+
+    async def _create(self, name: str, body: dict[str, Any]) -> web.Response:
         return _relay(await self.engine.call("POST", "/containers/create", {"name": name}, body))
+
+    async def _holders(self) -> list[dict[str, Any]]:
+        """All students' containers with GPUs, whether they run or not."""
+        worn = [f"{label}={value}" for label, value in policy.labels(self.settings, "student").items()]
+        filters = json.dumps({"label": [*worn, policy.GPUS]})
+        answer = await self.engine.call("GET", "/containers/json", {"all": "true", "filters": filters})
+        if not answer.ok:
+            raise Refused(answer.status, answer.sentence())
+        found: list[dict[str, Any]] = answer.json()
+        return found
 
     async def inspect(self, request: web.Request) -> web.Response:
         strict.query(request.query, set())

@@ -6,7 +6,7 @@ name, so that a new idea in the hub's configuration fails loudly and not by sile
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hub.gate.homes import TEACHING, Student
@@ -24,6 +24,7 @@ SHARES = 1024  # of CPU time, where it is short: the engine's own default
 TMP_FILES = 65_536  # in /tmp: each takes memory of the kernel's, too
 LEAST_MEMORY = 6 * 2**20  # the engine refuses less
 SOURCE = "/srv/nbgrader/source"  # where formgrader has it, too
+GPUS = "tinytorch.gpus"  # the label that says which a container has: '0,1'
 VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=[^\0]*", re.DOTALL)
 
 
@@ -74,8 +75,19 @@ def is_students(container: Mapping[str, Any], settings: Settings) -> bool:
     return labels(settings, "student").items() <= worn.items()
 
 
-def student_container(asked: Mapping[str, Any], student: Student, settings: Settings) -> dict[str, Any]:
-    """The body of `POST /containers/create`, from what the hub asked."""
+def free_gpus(wanted: int, holders: Iterable[Mapping[str, Any]], settings: Settings) -> list[str]:
+    """The lowest numbers of so many GPUs that no container has, of those listed."""
+    held = {number for holder in holders for number in holder["Labels"][GPUS].split(",")}
+    free = [number for number in map(str, range(settings.gpus)) if number not in held]
+    if len(free) < wanted:
+        raise Refused(429, f"No room now: {'too few GPUs are free' if free else 'all GPUs are taken'}.")
+    return free[:wanted]
+
+
+def student_container(
+    asked: Mapping[str, Any], student: Student, settings: Settings, gpus: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The body of `POST /containers/create`, from what the hub asked, with the GPUs of these numbers."""
     host = asked.get("HostConfig") or {}
     if not isinstance(host, dict):
         raise Refused(403, "HostConfig is not an object.")
@@ -84,9 +96,18 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
     memory = _memory(host, profile.memory)
     teaching = teaches(asked)
     body = {
-        "Image": settings.student_image,
+        "Image": settings.student_gpu_image if gpus else settings.student_image,
         "Cmd": _strings(asked, "Cmd"),
-        "Env": _environment(asked, {"HOME": home, "USER": student.key, "LOGNAME": student.key}),
+        "Env": _environment(
+            asked,
+            {
+                "HOME": home,
+                "USER": student.key,
+                "LOGNAME": student.key,
+                # NVIDIA's runtime, where an engine has it for all containers, gives what is said here.
+                "NVIDIA_VISIBLE_DEVICES": ",".join(gpus) or "void",
+            },
+        ),
         "User": f"{student.uid}:{student.uid}",
         "WorkingDir": home,
         "Labels": {
@@ -94,6 +115,7 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
             "tinytorch.user": student.username,
             "tinytorch.profile": kind,
             **({"tinytorch.teaches": "yes"} if teaching else {}),
+            **({GPUS: ",".join(gpus)} if gpus else {}),
         },
         "HostConfig": {
             "AutoRemove": host.get("AutoRemove") is True,
@@ -132,6 +154,11 @@ def student_container(asked: Mapping[str, Any], student: Student, settings: Sett
                     else []
                 ),
             ],
+            **(
+                {"DeviceRequests": [{"Driver": "nvidia", "DeviceIDs": [*gpus], "Capabilities": [["gpu"]]}]}
+                if gpus
+                else {}
+            ),
         },
     }
     _refuse_more("", asked, body, BLANKS | IDLE | {"Labels"})

@@ -26,6 +26,7 @@ class Profile:
     pids: int
     guarantee: int  # bytes that the kernel takes from it last
     cpu_share: float
+    gpus: int
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,11 @@ class Settings:
     name: str
     state: str  # as the host sees it: the engine resolves the sources of mounts there, not in our container
     student_image: str
+    student_gpu_image: str  # of profiles with GPUs
     sandbox_image: str
     students_network: str
     profiles: Mapping[str, Profile]
+    gpus: int  # of the machine's, from number 0 on: what all students' servers share
     cgroup_parent: str  # empty: the engine's own default
     sandbox_seconds: float
     retrain_seconds: float
@@ -61,11 +64,13 @@ class Settings:
             name=read("TT_NAME", _matching(r"[a-z0-9][a-z0-9-]{0,30}"), "a short name of a-z, 0-9 and -"),
             state=read("TT_STATE", _matching(r"(/[\w.@+-]+)+"), "the absolute path of the classroom's state"),
             student_image=read("TT_STUDENT_IMAGE", _matching(r"\S+"), "the image of students' servers"),
+            student_gpu_image=read("TT_STUDENT_GPU_IMAGE", _matching(r"\S+"), "the same with GPUs"),
             sandbox_image=read("TT_SANDBOX_IMAGE", _matching(r"\S+"), "the image that submissions run in"),
             students_network=read("TT_STUDENTS_NETWORK", _network, "the name of the students' own network"),
             profiles=read(
                 "TT_PROFILES", _profiles, "every kind of server, as config/deriving.py writes them"
             ),
+            gpus=read("TT_CEILING_GPUS", _count, "a number of GPUs such as 2, or 0"),
             cgroup_parent=read("TT_CGROUP_STUDENTS", str, "the cgroup that holds all students, or nothing"),
             sandbox_seconds=read("TT_SANDBOX_SECONDS", _positive(float), "a number of seconds such as 60"),
             retrain_seconds=read("TT_RETRAIN_SECONDS", _positive(float), "a number of seconds such as 600"),
@@ -93,6 +98,7 @@ def _profiles(text: str) -> dict[str, Profile]:
                 pids=_positive(int)(limits["pids"]),
                 guarantee=int(limits["guarantee"]),
                 cpu_share=_positive(float)(limits["cpu_share"]),
+                gpus=_count(str(limits["gpus"])),
             )
             for name, limits in told.items()
         }

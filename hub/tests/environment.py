@@ -17,6 +17,8 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_API_IP": "127.0.0.1",
         "TT_STUDENTS_RANGE": "127.8.0.0/16",
         "TT_STUDENT_IMAGE": "tinytorch/student:0.1.0",
+        "TT_STUDENT_GPU_IMAGE": "tinytorch/student-gpu:0.1.0",
+        "TT_CEILING_GPUS": "0",
         "TT_PROFILES": profiles(),
         "TT_CEILING_STUDENTS_MEMORY_BYTES": str(12 * GIB),
         "TT_STUDENT_DISK": str(2**31),
@@ -48,8 +50,8 @@ def environment(**changed: str) -> dict[str, str]:
 
 def profiles(**more: dict[str, Any]) -> str:
     """TT_PROFILES of a classroom that has these beside everybody's own, or says so of those."""
-    usual = {"memory": GIB, "cpus": 1.0, "pids": 256, "guarantee": 0, "cpu_share": 1.0, "groups": []}
-    usual["description"] = "For something."
+    usual = {"memory": GIB, "cpus": 1.0, "pids": 256, "guarantee": 0, "cpu_share": 1.0, "gpus": 0}
+    usual |= {"groups": [], "description": "For something."}
     told = {"student": {}, "instructor": {}, **more}
     whole = {name: {**usual, "title": name.capitalize(), **each} for name, each in told.items()}
     return base64.b64encode(json.dumps(whole).encode()).decode()

@@ -41,6 +41,7 @@ class InTheHub(ClassroomSpawner):
             file.write(f"{self.user.name}\n")
         (state / f"token-{self.user.name}").write_text(self.api_token)
         told = {**self.extra_create_kwargs(self)["labels"], "memory": self.mem_limit, "cpus": self.cpu_limit}
+        told["image"] = self.image
         (state / f"kind-{self.user.name}").write_text(json.dumps(told))
         while (state / "hold").exists():
             await asyncio.sleep(0.01)

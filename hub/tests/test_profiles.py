@@ -11,7 +11,7 @@ import requests
 
 from hub.accounts import passwords
 from hub.accounts.store import Account, Store
-from hub.profiles import Offer, read
+from hub.profiles import Offer, Room, read
 from hub.roster.hub_api import Hub
 from hub.tests.alone import GOOD, fault, running
 from hub.tests.environment import GIB, environment, profiles
@@ -28,8 +28,16 @@ KINDS = profiles(
         "description": "For <b>all</b> of CIFAR-10.",
     },
     marking={"groups": ["role-grader"]},
+    fast={"gpus": 1, "guarantee": GIB, "groups": ["section-gpu"]},
 )
-GROUPS = {"ada": "section-a", "cleo": "section-a", "grace": "role-instructor", "ben": "section-b"}
+GROUPS = {
+    "ada": "section-a",
+    "cleo": "section-a",
+    "grace": "role-instructor",
+    "ben": "section-b",
+    "eve": "section-gpu",
+    "finn": "section-gpu",
+}
 
 
 # ---- in words ----
@@ -55,10 +63,34 @@ GROUPS = {"ada": "section-a", "cleo": "section-a", "grace": "role-instructor", "
 )
 def test_it_is_said_how_full_the_classroom_is(left: int, standard: str, large: str) -> None:
     kinds = read(KINDS, 12 * GIB)
-    assert Offer(kinds.find("student"), left).room == standard
-    assert Offer(kinds.find("large"), left).room == large
-    assert Offer(kinds.find("student"), left).fits  # as it always could
-    assert Offer(kinds.find("large"), left).fits == (left >= 7 * GIB)
+    room = Room(left, -1)  # fewer GPUs than were given out: whoever needs none does not hear of them
+    assert Offer(kinds.find("student"), room).room == standard
+    assert Offer(kinds.find("large"), room).room == large
+    assert Offer(kinds.find("student"), room).fits  # as it always could
+    assert Offer(kinds.find("large"), room).fits == (left >= 7 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("memory", "gpus", "words"),
+    [
+        (12, 9, "Room for about 4 more."),
+        (12, 3, "Room for about 1 more."),
+        (1, 9, "Room for about 1 more."),
+        (12, 1, "No room now: too few GPUs are free. Choose another, or try again when"),
+        (
+            0,
+            0,
+            "No room now: all GPUs are taken. Choose another, or try again when others have closed theirs.",
+        ),
+        (12, -2, "No room now: all GPUs are taken."),
+        (0, 9, "No room now: 1 GB are kept for each, and 0 MB are left."),
+    ],
+)
+def test_room_is_what_memory_and_gpus_both_allow(memory: int, gpus: int, words: str) -> None:
+    twin = read(profiles(twin={"gpus": 2, "guarantee": GIB}), 12 * GIB, 9).find("twin")
+    offer = Offer(twin, Room(memory * GIB, gpus))
+    assert offer.room.startswith(words)
+    assert offer.fits == words.startswith("Room")
 
 
 def test_limits_are_said_in_words() -> None:
@@ -66,6 +98,8 @@ def test_limits_are_said_in_words() -> None:
     assert kinds.find("small").limits == "0.5 CPUs, 512 MB of memory"
     assert kinds.find("student").limits == "1 CPU, 1 GB of memory"
     assert read(KINDS, GIB).find("large").limits == "4 CPUs, 8 GB of memory, 7 GB of it kept for it"
+    assert read(profiles(fast={"gpus": 1}), GIB).find("fast").limits == "1 GPU, 1 CPU, 1 GB of memory"
+    assert read(profiles(twin={"gpus": 2}), GIB).find("twin").limits.startswith("2 GPUs, 1 CPU,")
 
 
 def test_a_role_has_one_and_groups_have_more() -> None:
@@ -90,7 +124,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hub(state: Path) -> Iterator[str]:
-    with running(state, "hub/tests/hub_in_line.py", TT_PROFILES=KINDS) as url:
+    with running(state, "hub/tests/hub_in_line.py", TT_PROFILES=KINDS, TT_CEILING_GPUS="1") as url:
         roster = Hub(url + "api", environment()["TT_ROSTER_TOKEN"])
         roster.place({name: {group} for name, group in GROUPS.items()})
         hashed = passwords.hashed(GOOD)
@@ -147,6 +181,7 @@ def test_who_has_no_choice_is_not_asked(people: dict[str, Browser], state: Path)
         "tinytorch.profile": "student",
         "memory": GIB,
         "cpus": 1.0,
+        "image": "tinytorch/student:0.1.0",
     }
     assert spawn(people["grace"]).status_code == 302
     assert (kind(state, "grace"), told(state, "grace")["memory"]) == ("instructor", 2 * GIB)
@@ -160,7 +195,7 @@ def test_who_has_a_choice_reads_what_each_is_for_and_how_full_it_is(
     kind(state, "ben")
     page = spawn(people["ada"], next="/course/user/ada/lab/tree/x.ipynb")
     assert page.status_code == 200
-    assert "Servers that run now: 1. Memory given out: 256 MB of 12 GB." in page.text
+    assert "Servers that run now: 1. Memory given out: 256 MB of 12 GB. GPUs given out: 0 of 1." in page.text
     assert "For &lt;b&gt;all&lt;/b&gt; of CIFAR-10." in page.text
     assert "4 CPUs, 8 GB of memory, 7 GB of it kept for it" in page.text
     assert "Room for about 1 more." in page.text
@@ -179,6 +214,7 @@ def test_who_has_a_choice_reads_what_each_is_for_and_how_full_it_is(
         "tinytorch.profile": "large",
         "memory": 8 * GIB,
         "cpus": 4.0,
+        "image": "tinytorch/student:0.1.0",
     }
 
 
@@ -200,6 +236,28 @@ def test_what_is_full_is_refused_with_the_reason_and_the_rest_is_open(
     assert not (state / "kind-cleo").exists()
     assert by_api(cleo, {"profile": "student"}).status_code in (201, 202)
     assert kind(state, "cleo") == "student"
+
+
+def test_a_gpu_is_one_servers_and_the_next_is_told_so(
+    hub: str, people: dict[str, Browser], state: Path
+) -> None:
+    eve, finn = people["eve"], people["finn"]
+    page = spawn(eve).text
+    assert "1 GPU, 1 CPU, 1 GB of memory" in page
+    assert by_api(eve, {"profile": "fast"}).status_code in (201, 202)
+    assert (kind(state, "eve"), told(state, "eve")["image"]) == ("fast", "tinytorch/student-gpu:0.1.0")
+    reason = "No room now: all GPUs are taken."
+    page = spawn(finn).text
+    assert "GPUs given out: 1 of 1." in page
+    assert reason in page
+    for answer in (spawn(finn, **{"opt-profile": "fast"}), by_api(finn, {"profile": "fast"})):
+        assert answer.status_code == 429
+        assert reason in answer.text
+    closed(eve, hub)
+    assert by_api(finn, {"profile": "fast"}).status_code in (201, 202)
+    (state / "kind-eve").unlink()
+    by_api(eve)
+    assert told(state, "eve")["image"] == "tinytorch/student:0.1.0"  # again
 
 
 HELP_YOURSELF: list[tuple[Any, int, str]] = [

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import requests
+from docker.errors import APIError  # type: ignore[import-untyped]
 
 from hub import profiles, spawner, starting
 from hub.spawner import ClassroomSpawner
@@ -85,6 +86,21 @@ def test_a_start_without_the_gate_tells_the_student_to_wait() -> None:
     with pytest.raises(spawner.StartError) as caught:
         asyncio.run(BehindAGateThatIsAway({}).start())
     assert "Try again in a minute" in caught.value.jupyterhub_message
+
+
+class BehindAGateWithoutAGpu(Dead):
+    """A spawner whose container is refused, since other servers have all GPUs."""
+
+    def _docker(self, method: str, *arguments: Any, **named: Any) -> Any:
+        answer = requests.Response()
+        answer.status_code = 429
+        raise APIError("", answer, "No room now: all GPUs are taken.")
+
+
+def test_who_finds_no_gpu_free_is_told_so() -> None:
+    with pytest.raises(spawner.StartError) as caught:
+        asyncio.run(BehindAGateWithoutAGpu({}).start())
+    assert "No room now: all GPUs are taken. Try again in a minute" in caught.value.jupyterhub_message
 
 
 def test_who_followed_a_link_that_names_an_image_can_still_start_a_server() -> None:

@@ -42,7 +42,7 @@ def choose(users: Iterable[User], section: str, admin: str, profiles: Profiles) 
     if not wanted:
         raise NobodyError(_nobody(section, students))
     runs = [u.profile for u in everybody if u.active]
-    fits = max(0, profiles.memory - profiles.taken(runs)) // TYPICAL
+    fits = max(0, profiles.left(runs).memory) // TYPICAL
     running = [u.name for u in wanted if u.active]
     cold = sorted(u.name for u in wanted if not u.active)
     return Choice(running, cold[:fits], cold[fits:], len(runs) + fits)

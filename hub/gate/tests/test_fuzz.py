@@ -28,12 +28,16 @@ from hub.gate.homes import Homes
 from hub.gate.hub_socket import HubSocket
 from hub.gate.strict import Refused
 from hub.gate.tests.test_homes import root_only
-from hub.gate.tests.test_policy import ADA, GIB, LARGE, SETTINGS, STUDENT, asked
+from hub.gate.tests.test_policy import ADA, FAST, GIB, LARGE, SETTINGS, STUDENT, asked
 
 EXAMPLES = int(os.environ.get("TT_TEST_FUZZ", "0"))
 NAME = "tinytorch-student-20000"
 HERS, FOREIGN = "a" * 64, "f" * 64  # ids of containers: a student's, and one that is none of the classroom's
 CONTAINERS = {HERS: "student", NAME: "student", FOREIGN: "other"}
+# Which containers have a GPU, before one is given out.
+WORN = ["tinytorch.classroom=tinytorch", "tinytorch.role=student", "tinytorch.gpus"]
+HOLDERS = {"all": "true", "filters": json.dumps({"label": WORN})}
+HELD = "1"
 PATIENCE = 0.05  # seconds for an answer to what may have none
 
 
@@ -64,7 +68,10 @@ def within(method: str, target: str, body: bytes) -> bool:
         return False
     if method == "GET":
         inspected = re.fullmatch(r"/containers/([0-9a-f]{64}|tinytorch-student-[0-9]{1,10})/json", path)
-        return not query and (path in ("/version", "/images/tinytorch/student:1/json") or bool(inspected))
+        fixed = ("/version", *(f"/images/tinytorch/{image}:1/json" for image in ("student", "student-gpu")))
+        return (
+            query == HOLDERS if path == "/containers/json" else not query and bool(path in fixed or inspected)
+        )
     if path == f"/containers/{HERS}":
         return method == "DELETE" and query in ({"v": "true", "force": force} for force in ("true", "false"))
     if path == f"/containers/{HERS}/stop":
@@ -84,11 +91,14 @@ def once(text: bytes) -> Any:
 
 def is_adas(body: Any) -> bool:
     """Whether this is a container for Ada, with no more than its profile may have."""
-    limits: Any = {"student": STUDENT, "large": LARGE}[body["Labels"].pop("tinytorch.profile")]
+    kinds: Any = {"student": STUDENT, "large": LARGE, "fast": FAST}
+    limits: Any = kinds[body["Labels"].pop("tinytorch.profile")]
+    gpus = ["0", "2"] if limits["gpus"] else []
     teaches = body["Labels"].pop("tinytorch.teaches", "no") == "yes"
     host = dict(body.pop("HostConfig"))
     memory, quota = host.pop("Memory"), host.pop("CpuQuota")
     own = ["HOME=/home/ada", "USER=ada", "LOGNAME=ada"]
+    own.append(f"NVIDIA_VISIBLE_DEVICES={','.join(gpus) or 'void'}")
     environment = body.pop("Env")
     names = [line.partition("=")[0] for line in environment]
     texts = environment + body.pop("Cmd")
@@ -103,12 +113,15 @@ def is_adas(body: Any) -> bool:
     ]
     return (
         all(type(text) is str and "\0" not in text for text in texts)
-        and environment[:3] == own
+        and environment[:4] == own
         and all(
             re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) and "=" in line
             for name, line in zip(names, environment, strict=True)
         )
-        and not {"HOME", "USER", "LOGNAME"} & set(names[3:])
+        and not set(names[:4]) & set(names[4:])
+        and body["Labels"].pop("tinytorch.gpus", "") == ",".join(gpus)
+        and host.pop("DeviceRequests", [])
+        == ([{"Driver": "nvidia", "DeviceIDs": gpus, "Capabilities": [["gpu"]]}] if gpus else [])
         and type(memory) is int
         and 6 * 2**20 <= memory <= limits["memory"]
         and host.pop("MemorySwap") == memory
@@ -138,7 +151,7 @@ def is_adas(body: Any) -> bool:
         }
         and body
         == {
-            "Image": "tinytorch/student:1",
+            "Image": f"tinytorch/student{'-gpu' if gpus else ''}:1",
             "User": "20000:20000",
             "WorkingDir": "/home/ada",
             "Labels": {
@@ -160,7 +173,25 @@ ODD = st.one_of(
     st.floats(),
     st.text(max_size=8),
     st.sampled_from(
-        ["", "0", "root", "host", "/", "/:/host", "ada", "alan", "ALL", "tinytorch/student:1", "\0", "\ud800"]
+        [
+            "",
+            "0",
+            "root",
+            "host",
+            "/",
+            "/:/host",
+            "ada",
+            "alan",
+            "ALL",
+            "fast",
+            "0,1",
+            "nvidia",
+            "\0",
+            "\ud800",
+        ]
+    ),
+    st.sampled_from(
+        ["tinytorch/student:1", "tinytorch/student-gpu:1", [{"Count": -1, "Capabilities": [["gpu"]]}]]
     ),
 )
 VALUES = st.recursive(
@@ -168,6 +199,12 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
+WITH_GPUS = {
+    "Image": "tinytorch/student-gpu:1",
+    "Labels": {"tinytorch.user": "ada", "tinytorch.profile": "fast"},
+}
+VARIABLES = ["HOME=/", "A=b", "LD_PRELOAD=x", "NVIDIA_VISIBLE_DEVICES=all"]
+LABELS = ["tinytorch.user", "tinytorch.role", "tinytorch.profile", "tinytorch.gpus", "x"]
 TOP = [
     "Image",
     "Cmd",
@@ -203,6 +240,8 @@ HOST += [
     "Mask",
     "VolumesFrom",
     "Init",
+    "DeviceRequests",
+    "Runtime",
 ]
 
 
@@ -221,18 +260,16 @@ def spelled(names: list[str]) -> st.SearchStrategy[str]:
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
     """A spawn's body with some fields changed, and its JSON written oddly."""
-    body = asked()
+    body = draw(st.sampled_from([asked(), asked(**WITH_GPUS)]))
     body["Env"] = [
         *body["Env"],
-        *draw(st.lists(st.text(max_size=8) | st.sampled_from(["HOME=/", "A=b", "LD_PRELOAD=x"]), max_size=2)),
+        *draw(st.lists(st.text(max_size=8) | st.sampled_from(VARIABLES), max_size=2)),
     ]
     body |= draw(st.dictionaries(spelled(TOP), VALUES, max_size=2))
     if isinstance(body.get("HostConfig"), dict):
         body["HostConfig"] |= draw(st.dictionaries(spelled(HOST), VALUES, max_size=2))
     if isinstance(body.get("Labels"), dict) and draw(st.booleans()):
-        body["Labels"] |= draw(
-            st.dictionaries(st.sampled_from(["tinytorch.user", "tinytorch.role", "x"]), VALUES, max_size=1)
-        )
+        body["Labels"] |= draw(st.dictionaries(st.sampled_from(LABELS), VALUES, max_size=1))
     text = json.dumps(body, ensure_ascii=draw(st.booleans()))
     if draw(st.integers(0, 3)) == 0:  # a key once more, at either end of an object
         again = json.dumps({draw(spelled(TOP + HOST)): draw(VALUES)})[1:-1]
@@ -267,7 +304,9 @@ def test_body_is_refused_or_becomes_a_students_container(data: bytes) -> None:
         wanted = strict.json_object(data)
         if policy.user_of(wanted) != "ada":
             return
-        body = policy.student_container(wanted, ADA, SETTINGS)
+        _, profile = policy.profile_of(wanted, SETTINGS)
+        gpus = policy.free_gpus(profile.gpus, [{"Labels": {"tinytorch.gpus": HELD}}], SETTINGS)
+        body = policy.student_container(wanted, ADA, SETTINGS, gpus)
     except Refused:
         return
     assert is_adas(once(json.dumps(body).encode())), data
@@ -336,6 +375,8 @@ async def play_engine(gate: Gate, reader: asyncio.StreamReader, writer: asyncio.
 
 
 def answer_to(method: str, path: str) -> tuple[int, bytes]:
+    if path == "/containers/json":
+        return 200, json.dumps([{"Labels": {"tinytorch.gpus": HELD}}]).encode()
     found = re.fullmatch(r"/containers/([^/]+)/json", path)
     if found and (role := CONTAINERS.get(found[1])):
         labels = {"tinytorch.classroom": "tinytorch", "tinytorch.role": role}
@@ -385,6 +426,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
 
 
 CREATE = json.dumps(asked()).encode()
+CREATE_WITH_GPUS = json.dumps(asked(**WITH_GPUS)).encode()
 HEAD = f"POST /v1.41/containers/create?name={NAME} HTTP/1.1\r\nHost: x\r\n".encode()
 EVIL = b"POST /containers/create?name=evil HTTP/1.1\r\nHost: x\r\nContent-Length: 36\r\n\r\n"
 EVIL += b'{"HostConfig": {"Privileged": true}}'
@@ -529,6 +571,7 @@ QUERIES = [
     "?all=1",
 ]
 KNOWN = [f"/containers/{at}{act}" for at in (HERS, NAME, FOREIGN) for act in ("", "/json", "/start", "/stop")]
+KNOWN += ["/images/tinytorch/student-gpu:1/json", "/containers/json"]
 KNOWN += ["/v1.41/containers/create", "/images/tinytorch/student:1/json", "/homes/eve", "/homes/..%2feve"]
 KNOWN += [
     f"/containers/{HERS}%2fexec/json",
@@ -572,7 +615,7 @@ def requests(draw: st.DrawFn) -> bytes:
             + draw(st.sampled_from(KNOWN) | TARGETS.map(lambda path: f"/{path}"))
             + draw(st.sampled_from(QUERIES))
         )
-        body = draw(st.sampled_from([b"", b"", CREATE, BEHIND, EVIL]) | bodies())
+        body = draw(st.sampled_from([b"", b"", CREATE, CREATE_WITH_GPUS, BEHIND, EVIL]) | bodies())
         end = draw(st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"]))
         lines = [f"{method} {target} HTTP/1.1".encode(errors="surrogatepass"), b"Host: x"]
         lines += draw(st.lists(st.sampled_from(HEADERS), max_size=2))
@@ -619,6 +662,9 @@ def test_usual_calls_are_let_through(gate: Gate) -> None:
         assert b" 200 " in gate.send(closing(line))
     assert b" 200 " in gate.send(HEAD + sized(CREATE, b"Connection: close"))
     assert len(gate.heard) - before == 7  # each that acts has looked first
+    assert b" 200 " in gate.send(HEAD + sized(CREATE_WITH_GPUS, b"Connection: close"))
+    assert len(gate.heard) - before == 9  # and which GPUs are free
+    gate.check()
 
 
 # The path of a bind

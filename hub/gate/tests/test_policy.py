@@ -17,23 +17,27 @@ def in_base64(told: Any) -> str:
 
 
 GIB = 2**30
-STUDENT = {"memory": GIB, "cpus": 1.0, "pids": 256, "guarantee": 0, "cpu_share": 1.0}
+STUDENT = {"memory": GIB, "cpus": 1.0, "pids": 256, "guarantee": 0, "cpu_share": 1.0, "gpus": 0}
 LARGE = {
     "memory": 4 * GIB,
     "cpus": 2.0,
     "pids": 512,
     "guarantee": GIB,
     "cpu_share": 1.5,
+    "gpus": 0,
     "title": "Large",
     "groups": [],
 }
+FAST = {**LARGE, "gpus": 2}
 ENVIRONMENT = {
     "TT_NAME": "tinytorch",
     "TT_STATE": "/srv/tinytorch",
     "TT_STUDENT_IMAGE": "tinytorch/student:1",
+    "TT_STUDENT_GPU_IMAGE": "tinytorch/student-gpu:1",
     "TT_SANDBOX_IMAGE": "tinytorch/sandbox:1",
     "TT_STUDENTS_NETWORK": "tinytorch-students",
-    "TT_PROFILES": in_base64({"student": STUDENT, "large": LARGE}),
+    "TT_PROFILES": in_base64({"student": STUDENT, "large": LARGE, "fast": FAST}),
+    "TT_CEILING_GPUS": "4",
     "TT_CGROUP_STUDENTS": "/tinytorch/students",
     "TT_SANDBOX_SECONDS": "60",
     "TT_RETRAIN_SECONDS": "600",
@@ -90,6 +94,7 @@ def test_container_of_a_spawn_is_confined() -> None:
     assert host["ReadonlyRootfs"] is True
     assert host["Tmpfs"]["/tmp"].startswith(f"size={GIB // 4},nr_inodes=65536,")
     assert (host["Memory"], host["MemorySwap"], host["PidsLimit"]) == (GIB // 2, GIB // 2, 256)
+    assert "DeviceRequests" not in host
     assert [(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in host["Mounts"]] == [
         ("/srv/tinytorch/homes/ada", "/home/ada", False),
         ("/srv/tinytorch/passwd/ada.passwd", "/etc/passwd", True),
@@ -122,6 +127,76 @@ def test_a_profile_has_the_settings_limits_whatever_the_hub_says() -> None:
         assert host[same] == usual["HostConfig"][same]
     less = profiled("large", Memory=GIB // 2)["HostConfig"]
     assert (less["Memory"], less["MemoryReservation"]) == (GIB // 2, GIB // 2)
+
+
+def with_gpus(*gpus: str, labels: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    whose = {"tinytorch.user": "ada", "tinytorch.profile": "fast", **(labels or {})}
+    image = "tinytorch/student-gpu:1"
+    fields = {"Image": image, "Env": [], "HostConfig": {}, **fields}
+    return policy.student_container(asked(Labels=whose, **fields), ADA, SETTINGS, gpus)
+
+
+def test_gpus_are_those_that_the_gate_chose() -> None:
+    body = with_gpus("1", "3")
+    assert body["HostConfig"]["DeviceRequests"] == [
+        {"Driver": "nvidia", "DeviceIDs": ["1", "3"], "Capabilities": [["gpu"]]}
+    ]
+    assert body["Labels"]["tinytorch.gpus"] == "1,3"
+    assert body["Image"] == "tinytorch/student-gpu:1"
+    assert "NVIDIA_VISIBLE_DEVICES=1,3" in body["Env"]
+
+
+def test_without_gpus_none_is_seen_whatever_the_engines_runtime_and_the_hub_say() -> None:
+    environment = built(Env=["NVIDIA_VISIBLE_DEVICES=all", "CUDA_VERSION=12"])["Env"]
+    assert [line for line in environment if line.startswith("NVIDIA")] == ["NVIDIA_VISIBLE_DEVICES=void"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"labels": {"tinytorch.gpus": "0"}}, r"Labels\.tinytorch\.gpus"),
+        ({"labels": {"tinytorch.gpus": ["1", "3"]}}, r"Labels\.tinytorch\.gpus"),
+        ({"HostConfig": {"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}}, "DeviceRequests"),
+        ({"HostConfig": {"DeviceRequests": [{"Driver": "nvidia", "DeviceIDs": ["0"]}]}}, "DeviceRequests"),
+        ({"HostConfig": {"Runtime": "nvidia"}}, "Runtime"),
+        ({"Image": "tinytorch/student:1"}, "Image"),
+    ],
+)
+def test_the_hub_names_no_gpu(fields: dict[str, Any], named: str) -> None:
+    with pytest.raises(Refused, match=named):
+        with_gpus("1", "3", **fields)
+
+
+def test_without_gpus_there_is_no_image_for_them_and_no_label() -> None:
+    with pytest.raises(Refused, match="Image"):
+        built(Image="tinytorch/student-gpu:1")
+    with pytest.raises(Refused, match=r"Labels\.tinytorch\.gpus"):
+        built(Labels={"tinytorch.user": "ada", "tinytorch.gpus": "0"})
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "given"),
+    [
+        ([], 1, ["0"]),
+        ([], 4, ["0", "1", "2", "3"]),
+        (["0,2"], 2, ["1", "3"]),
+        (["1", "0"], 1, ["2"]),
+        (["7"], 1, ["0"]),  # given out while the ceiling was higher
+    ],
+)
+def test_the_lowest_free_gpus_are_taken(held: list[str], wanted: int, given: list[str]) -> None:
+    holders = [{"Labels": {"tinytorch.gpus": numbers}} for numbers in held]
+    assert policy.free_gpus(wanted, holders, SETTINGS) == given
+
+
+@pytest.mark.parametrize(
+    ("held", "sentence"),
+    [("0,1,2,3", "No room now: all GPUs are taken."), ("0,1,2", "No room now: too few GPUs are free.")],
+)
+def test_without_a_free_gpu_a_start_is_refused_in_words(held: str, sentence: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        policy.free_gpus(2, [{"Labels": {"tinytorch.gpus": held}}], SETTINGS)
+    assert (refusal.value.status, str(refusal.value)) == (429, sentence)
 
 
 def test_who_teaches_has_the_folder_of_assignments_and_nobody_else() -> None:
@@ -172,7 +247,8 @@ def test_more_than_the_profile_has_is_refused(field: str, value: Any) -> None:
 
 def test_home_and_name_are_the_gates_to_say() -> None:
     environment = built(Env=["HOME=/", "USER=root", "LD_PRELOAD=x", "TEXT=a=b\nc"])["Env"]
-    assert environment == ["HOME=/home/ada", "USER=ada", "LOGNAME=ada", "LD_PRELOAD=x", "TEXT=a=b\nc"]
+    own = ["HOME=/home/ada", "USER=ada", "LOGNAME=ada", "NVIDIA_VISIBLE_DEVICES=void"]
+    assert environment == [*own, "LD_PRELOAD=x", "TEXT=a=b\nc"]
 
 
 @pytest.mark.parametrize(
@@ -383,6 +459,8 @@ def test_body_with_one_meaning_is_read() -> None:
         ("TT_PROFILES", in_base64({"student": {**STUDENT, "memory": 0}})),
         ("TT_PROFILES", in_base64({"student": {**STUDENT, "cpus": float("nan")}})),
         ("TT_PROFILES", in_base64({"student": {**STUDENT, "pids": "many"}})),
+        ("TT_PROFILES", in_base64({"student": {**STUDENT, "gpus": -1}})),
+        ("TT_CEILING_GPUS", "all"),
         ("TT_SANDBOX_MEMORY", "1 GB"),
         ("TT_SANDBOX_SECONDS", "-1"),
         ("TT_NAME", "Tiny Torch"),
