@@ -109,9 +109,9 @@ class ProfiledSpawner(DockerSpawner):
         return {**state, "profile": self.kind} if self.profile else state
 
     def load_state(self, state: dict[str, Any]) -> None:
-        super().load_state(state)
         if state:
             self._become(self.profiles.find(state.get("profile", "")))
+        super().load_state(state)  # afterwards: with another image DockerSpawner forgets the container's name
 
     def clear_state(self) -> None:
         super().clear_state()

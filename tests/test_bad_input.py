@@ -102,6 +102,17 @@ def test_no_room_on_the_disk_is_said_before_anything_is_changed(tmp_path: Path, 
     assert list(small_disk.iterdir()) == []
 
 
+def test_gpus_that_the_engine_cannot_give_out_are_refused_before_anything_is_built(tmp_path: Path) -> None:
+    if "nvidia" in run("docker", "info", "--format", "{{ .Runtimes }}").stdout:
+        pytest.skip("This machine's engine can.")
+    config = settings_with_port(tmp_path, 18799)
+    config.write_text(
+        f"{config.read_text()}ceiling: {{gpus: 1}}\nprofiles: {{fast: {{description: For cupy., gpus: 1}}}}\n"
+    )
+    refused(make("deploy", config=config), "NVIDIA's Container Toolkit", "nvidia-ctk runtime configure")
+    assert not Path("/var/lib/tinytorch-never").exists()
+
+
 def test_neither_root_nor_sudo_is_said() -> None:
     # A user without rights, in a world without sudo: the Makefile's own first question, before it installs anything.
     answer = run(

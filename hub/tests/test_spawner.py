@@ -146,3 +146,15 @@ def test_what_a_server_may_use_is_known_after_a_restart_of_the_hub() -> None:
     assert idle.kind == ""
     again.clear_state()
     assert "profile" not in again.get_state()
+
+
+@pytest.mark.parametrize(("kind", "image"), [("student", "plain"), ("fast", "with-cupy")])
+def test_a_servers_container_is_found_again_by_its_name_whatever_its_image(kind: str, image: str) -> None:
+    kinds = profiles.read(environment.profiles(fast={"gpus": 1}), environment.GIB, 1)
+    before, after = Dead({}), Dead({})
+    for server in (before, after):
+        server.profiles, server.student_image, server.student_gpu_image = kinds, "plain", "with-cupy"
+    before._become(kinds.find(kind))
+    before.object_name, before.object_id, after.object_name = "tinytorch-student-20001", "0" * 64, ""
+    after.load_state(before.get_state())
+    assert (after.image, after.object_name) == (image, "tinytorch-student-20001")

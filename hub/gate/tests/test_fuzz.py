@@ -4,6 +4,7 @@ The examples are the same each time. TT_TEST_FUZZ=20000 tries so many of each ki
 """
 
 import asyncio
+import copy
 import json
 import os
 import re
@@ -260,7 +261,7 @@ def spelled(names: list[str]) -> st.SearchStrategy[str]:
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
     """A spawn's body with some fields changed, and its JSON written oddly."""
-    body = draw(st.sampled_from([asked(), asked(**WITH_GPUS)]))
+    body = copy.deepcopy(draw(st.sampled_from([asked(), asked(**WITH_GPUS)])))
     body["Env"] = [
         *body["Env"],
         *draw(st.lists(st.text(max_size=8) | st.sampled_from(VARIABLES), max_size=2)),
