@@ -6,9 +6,10 @@ import copy
 import difflib
 import functools
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
+
+import jsonschema
 
 from config import schema as schemas
 from config.agreeing import Found, Settings, beyond_the_machine, contradictions
@@ -17,11 +18,6 @@ from config.problems import Problem, SettingsError
 from config.reading import Document, Key
 from config.schema import Schema
 from config.units import parse_size
-
-# Where this package is there (a developer's environment), jsonschema builds a grammar of IRIs with it on
-# import: two seconds for every command, and no setting is an IRI.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-import jsonschema  # noqa: E402
 
 
 def check(document: Document) -> Settings:

@@ -397,11 +397,16 @@ def test_doctor_names_each_fault_with_its_mend(tito, work, service):
         assert words in said
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The real course."""
+    return build(HERE, "discovery", tmp_path_factory.mktemp("built")).folder
+
+
 @pytest.mark.parametrize("path", sorted((HERE / "modules").glob("*.py")), ids=lambda path: path.stem)
 def test_real_modules_checks_pass_on_the_reference_and_fail_on_an_untouched_notebook(
-    path, tmp_path, monkeypatch
+    path, built, monkeypatch
 ):
-    built = build(HERE, "discovery", tmp_path / "built").folder
     monkeypatch.setenv("TT_COURSE", str(built))
     where = cli.places.Places(built, built / "reference")
     official = cli.places.read_official(where, path.stem)
