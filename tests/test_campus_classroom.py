@@ -1,0 +1,201 @@
+"""A semester's classroom beside the tests' own: people of the campus, who come over TLS that only this machine trusts, and marks in
+PostgreSQL. Deployed, used, backed up, deleted, and restored from a fresh clone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.campus import Campus, come_back, running, sign_in
+from tests.classroom import Classroom, Student, deployed, make, run, undeploy, wait_for
+from tests.submissions import right
+from tests.test_backup import hand_in, marks, restored_elsewhere, settled
+from tests.test_bad_input import refused
+from tests.test_isolation import ip
+
+PLACE, WAY = (
+    "203.0.113.7",
+    "203.0.113.1",
+)  # addresses for documentation (RFC 5737): the campus's, and this machine's beside it
+NAMESPACE = "tt-campus"
+TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
+SECRET = "the client's own secret+%"
+SETTINGS = Template("""\
+classroom: {name: tinytorch-campus, title: A Semester}
+state: $state
+network:
+  address: 127.0.0.1
+  port: 18780
+  base_path: /semester/
+  services_subnet: 172.30.144.0/24
+  students_subnet: 172.30.148.0/22
+student: {memory: 768M}
+hub: {auth: oidc, self_registration: closed}
+oidc:
+  issuer: https://$place
+  client_id: classroom
+  secret_file: $secret
+  preset: keycloak
+  instructor_groups: [cs101-staff]
+grading: {database: postgresql}
+monitoring: {port: 19797}
+backup: {at: null}
+""")
+PEOPLE = {
+    "grace": {"preferred_username": "grace", "name": "Grace", "groups": []},
+    "lin": {"preferred_username": "lin", "name": "Lin", "groups": ["cs101-staff"]},
+    "stranger": {"preferred_username": "stranger", "groups": ["others"]},
+}
+
+
+@dataclass
+class Door:
+    url: str
+
+
+@pytest.fixture(scope="module")
+def namespace() -> Iterator[list[str]]:
+    """An address outside this machine, by a namespace that it routes to; what goes before a command that runs there."""
+    ip("netns", "add", NAMESPACE)
+    try:
+        ip("link", "add", NAMESPACE, "type", "veth", "peer", "name", "inside", "netns", NAMESPACE)
+        ip("addr", "add", f"{WAY}/24", "dev", NAMESPACE)
+        ip("link", "set", NAMESPACE, "up")
+        ip("-n", NAMESPACE, "addr", "add", f"{PLACE}/24", "dev", "inside")
+        ip("-n", NAMESPACE, "link", "set", "inside", "up")
+        yield ["ip", "netns", "exec", NAMESPACE]
+    finally:
+        run("ip", "link", "del", NAMESPACE)
+        run("ip", "netns", "del", NAMESPACE)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The campus's certificate, which this machine trusts for as long as the module runs: nothing is written to its own list."""
+    folder = tmp_path_factory.mktemp("tls")
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    made = run(
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=campus",
+        "-addext", f"subjectAltName=IP:{PLACE}", "-keyout", str(key), "-out", str(cert),
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    more = folder / "ca-certificates.crt"
+    more.write_bytes(TRUSTED.read_bytes() + cert.read_bytes())
+    assert run("mount", "--bind", str(more), str(TRUSTED)).returncode == 0
+    yield {"key": str(key), "cert": str(cert)}
+    run("umount", str(TRUSTED))
+
+
+@pytest.fixture(scope="module")
+def campus(
+    namespace: list[str], certificate: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Campus]:
+    told = {
+        "issuer": f"https://{PLACE}",
+        "tls": certificate,
+        "client_secret": SECRET,
+        "back": ["http://127.0.0.1:18780/semester/hub/oauth_callback"],
+        "people": PEOPLE,
+    }
+    with running(tmp_path_factory.mktemp("oidc"), told, inside=namespace) as campus:
+        yield campus
+
+
+@pytest.fixture(scope="module")
+def semester(
+    classroom: Classroom, campus: Campus, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Classroom]:
+    """The second classroom, deployed with a secret that the campus does not know, and then with the right one."""
+    folder = tmp_path_factory.mktemp("semester")
+    secret, config = folder / "secret", folder / "classroom.yml"
+    secret.touch(mode=0o600)
+    secret.write_text("what it was last year\n")
+    state = Path("/var/lib/tinytorch-campus")
+    config.write_text(SETTINGS.substitute(state=state, place=PLACE, secret=secret))
+    undeploy(config)
+    refused(make("deploy", config=config, timeout=1500), "oidc.secret_file")
+    secret.write_text(f"{SECRET}\n")
+    answer = make("deploy", config=config)
+    assert answer.returncode == 0, answer.stdout[-6000:] + answer.stderr[-3000:]
+    found = deployed(config)
+    people = folder / "class.csv"
+    people.write_text("name,id,email,section,role\nGrace,grace,grace@example.edu,A,student\n")
+    listed = make("roster", config=config, FILE=str(people))
+    assert listed.returncode == 0, listed.stdout + listed.stderr
+    yield found
+    undeploy(config)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(found.environment["TT_BACKUP_TO"])
+
+
+def door(semester: Classroom) -> Door:
+    return Door(f"{semester.url}hub/")
+
+
+def by_the_campus(semester: Classroom, name: str, certificate: dict[str, str]) -> Student:
+    """Somebody who has come in, with a server that runs."""
+    session, answer = come_back(door(semester), name, trusted=Path(certificate["cert"]))
+    assert answer.ok, answer.text
+    student = Student(semester, name, "", session)
+    student.start_server()
+    return student
+
+
+@pytest.fixture
+def visitor(browser: Browser) -> Iterator[Page]:
+    """A browser that believes the campus's certificate, and reaches nothing else: the provider's page asks for a font."""
+    context = browser.new_context(ignore_https_errors=True)
+    context.set_default_timeout(60_000)
+    context.route(lambda url: urlsplit(url).hostname not in ("127.0.0.1", PLACE), lambda route: route.abort())
+    yield context.new_page()
+    context.close()
+
+
+def test_who_is_on_the_roster_comes_in_with_the_campus_account_and_to_the_lab(
+    semester: Classroom, visitor: Page
+) -> None:
+    page = sign_in(visitor, door(semester), "grace")
+    page.goto(f"{semester.url}hub/spawn")
+    page.wait_for_url("**/user/grace/lab**", timeout=120_000)
+    expect(page.locator("#jp-main-dock-panel")).to_be_visible(timeout=60_000)
+
+
+def test_who_is_not_is_told_so(semester: Classroom, visitor: Page) -> None:
+    page = sign_in(visitor, door(semester), "stranger")
+    expect(page.locator("body")).to_contain_text("not on this class's list")
+
+
+def test_all_of_it_is_back_after_the_drill(
+    semester: Classroom, certificate: dict[str, str], tmp_path: Path
+) -> None:
+    grace = by_the_campus(semester, "grace", certificate)
+    grace.shell("mkdir -p ~/course && echo unhurried > ~/course/notes.txt")
+    identifier = hand_in(grace, right("setup"))
+    assert identifier
+    semester.submission(grace, identifier)
+    wait_for("grace's mark is settled", lambda: identifier in settled(grace))
+    before = marks(grace)
+    answer = make("backup", config=semester.config)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    key = tmp_path / "key"
+    key.write_text(make("backup-key", config=semester.config).stdout)
+    gone = undeploy(semester.config)
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert not semester.state.exists()
+
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    back = restored_elsewhere(clone, Path(semester.environment["TT_BACKUP_TO"]), key, semester.config)
+    assert back.returncode == 0, back.stdout[-6000:] + back.stderr[-3000:]
+    again = by_the_campus(semester, "grace", certificate)
+    assert marks(again) == before
+    assert again.shell("cat ~/course/notes.txt").stdout == "unhurried\n"
