@@ -69,7 +69,7 @@ def deployed(config: Path = SETTINGS) -> Classroom:
     told = json.loads(
         run(".venv/bin/python", "-m", "config.settings", "ansible", "--config", str(config)).stdout
     )
-    return Classroom(told["classroom"], told["environment"], config)
+    return Classroom(told["classroom"], told["environment"], config=config)
 
 
 def wait_for(what: str, happened: Callable[[], Any], seconds: float = 60) -> Any:
@@ -176,7 +176,7 @@ class Classroom:
 
     settings: dict[str, Any]
     environment: dict[str, str]
-    config: Path = SETTINGS
+    config: Path = field(default=SETTINGS, kw_only=True)
 
     @property
     def name(self) -> str:

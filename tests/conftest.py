@@ -25,16 +25,34 @@ CHROMIUM = [
 FINDINGS = "() => axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)"
 
 
-# What needs neither the classroom nor its images.
-ALONE = ("campus_sign_in", "hub_pages", "lms_sign_in", "student_folder", "subdomains", "tracks")
+# What does without the session's classroom; in this order, since the last deploys one of its own, from images that are there by then.
+ALONE = [
+    f"tests/test_{name}.py"
+    for name in (
+        "tracks",
+        "campus_sign_in",
+        "hub_pages",
+        "lms_sign_in",
+        "student_folder",
+        "subdomains",
+        "campus_classroom",
+    )
+]
 
 
 class TwoProcesses(LoadScopeScheduling):  # type: ignore[misc]
     """One has the classroom; what needs none runs beside it in the other."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "alone" if file.endswith(tuple(f"test_{name}.py" for name in ALONE)) else "classroom"
+        return "alone" if nodeid.partition("::")[0] in ALONE else "classroom"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        file = item.nodeid.partition("::")[0]
+        return ALONE.index(file) if file in ALONE else len(ALONE)
+
+    items.sort(key=place)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoProcesses:
