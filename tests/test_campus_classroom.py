@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -41,7 +42,7 @@ network:
   services_subnet: 172.30.144.0/24
   students_subnet: 172.30.148.0/22
 student: {memory: 768M}
-hub: {auth: oidc, self_registration: closed}
+hub: {auth: oidc, self_registration: closed, may_open_servers: instructors}
 oidc:
   issuer: https://$place
   client_id: classroom
@@ -182,6 +183,21 @@ def test_a_wrong_secret_is_said_by_what_a_deploy_ends_with(semester: Classroom) 
         ),
         "oidc.secret_file",
     )  # fmt: skip
+
+
+def test_an_instructor_opens_a_students_server_and_the_student_reads_of_it(
+    semester: Classroom, visitor: Page, certificate: dict[str, str]
+) -> None:
+    grace = by_the_campus(semester, "grace", certificate)
+    page = sign_in(visitor, door(semester), "lin")
+    page.goto(f"{semester.url}hub/people/person?name=grace")
+    with page.expect_popup() as opened:
+        page.locator("a[href='/semester/user/grace/']").click()
+    opened.value.get_by_role("button", name="Authorize").click()
+    expect(opened.value.locator("#jp-main-dock-panel")).to_be_visible(timeout=60_000)
+    assert "/semester/user/grace/lab" in opened.value.url
+    told = grace.session.get(f"{semester.url}hub/home", timeout=30).text
+    assert "lin opened the notebooks" in " ".join(re.sub("<[^>]+>", " ", told).split())
 
 
 def test_all_of_it_is_back_after_the_drill(
