@@ -15,4 +15,4 @@ tls=
 if $root grep -Eq "^TT_TLS='(acme|files|internal)'" "$state/classroom.env"; then tls="--file $here/docker-compose.tls.yml --profile tls"; fi
 # shellcheck disable=SC2086  # several words or none
 exec $root docker compose --project-name "$name" --file "$here/docker-compose.yml" $tls --env-file "$state/classroom.env" \
-  --env-file "$state/secrets/secrets.env" --profile monitoring --profile postgresql "$@"
+  --env-file "$state/secrets/secrets.env" --profile monitoring --profile postgresql --profile internet "$@"

@@ -124,6 +124,7 @@ def ours(folder: Path, course: Path, slug: str, notebooks: list[dict], image: st
         "TT_STATE": str(folder),
         "TT_STUDENT_IMAGE": image,
         "TT_STUDENT_GPU_IMAGE": image,
+        "TT_INTERNET": "none",
         "TT_SANDBOX_IMAGE": image,
         "TT_STUDENTS_NETWORK": "benchmark-grading",
         "TT_PROFILES": profiles(student={"pids": 64}),

@@ -96,6 +96,7 @@ class Parts:
             "TT_STATE": str(folder),
             "TT_STUDENT_IMAGE": image,
             "TT_STUDENT_GPU_IMAGE": image,
+            "TT_INTERNET": "none",
             "TT_SANDBOX_IMAGE": image,
             "TT_STUDENTS_NETWORK": "benchmark-rush",
             "TT_PROFILES": profiles(student={"pids": 64}),

@@ -20,7 +20,7 @@ from config.units import format_size, parse_share, parse_size
 
 DEFAULT_MEMORY_SHARE = "80%"
 # Fixed addresses, counted from the first of the students' subnet; the engine's own (the gateway) is number 1.
-GATEWAY, HUB, PROXY, API = 1, 2, 3, 4
+GATEWAY, HUB, PROXY, API, OUTBOUND = 1, 2, 3, 4, 5
 BYTES_A_FILE = 8192  # of a student's disk space; ext4 has a file for each 16384
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -132,6 +132,7 @@ def environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "TT_STUDENT_DISK": disk,
         "TT_STUDENT_FILES": disk // BYTES_A_FILE,
         "TT_IDLE_TIMEOUT": student["idle_timeout"],
+        "TT_INTERNET": student["internet"],
         "TT_ADMIN": hub["admin"],
         "TT_AUTH": hub["auth"],
         "TT_OIDC": _group(settings, "oidc", "oidc"),
@@ -286,4 +287,5 @@ def _networks(settings: Settings) -> dict[str, str]:
         "TT_HUB_IP": str(students[HUB]),
         "TT_PROXY_IP": str(students[PROXY]),
         "TT_API_IP": str(students[API]),
+        "TT_OUTBOUND_IP": str(students[OUTBOUND]),
     }

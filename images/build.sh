@@ -9,14 +9,15 @@
 #                  pulled where a registry answers, otherwise its Debian release is made here with debootstrap
 #   TT_DATABASE    what grading keeps its rows in; the image of postgresql is made where it is that
 #   TT_TLS         where the certificate comes from (config/classroom.yml); the image of edge is made unless it is none
+#   TT_INTERNET    what students' servers reach outside; the image of outbound is made unless it is none
 #   TT_GPUS        GPUs of the settings' profiles; the image of student-gpu is made where it is more than 0
 #   TT_TRACK       whose notebooks the student and grader images hold (default discovery): build/course/TRACK
 set -euo pipefail
 
-# Made only when asked for: `plain`, which benchmarks/spawn.py compares with, `postgresql`, `edge`, `student-gpu`, and
+# Made only when asked for: `plain`, which benchmarks/spawn.py compares with, `postgresql`, `edge`, `outbound`, `student-gpu`, and
 # `nginx`, which tests/test_tls.py puts in front.
 ALL=(base build hub gate proxy student grader formgrader sandbox prometheus backup)
-EXTRA=(plain postgresql edge student-gpu nginx)
+EXTRA=(plain postgresql edge outbound student-gpu nginx)
 BASE_IMAGE=${TT_BASE_IMAGE:-debian:bookworm-slim}
 TRACK=${TT_TRACK:-discovery}
 REGISTRY_SECONDS=20 # a registry behind a firewall that drops packets must not hold up a deploy for minutes
@@ -32,6 +33,7 @@ shift 2
 WANTED=("${@:-${ALL[@]}}")
 [ $# -gt 0 ] || [ "${TT_DATABASE:-}" != postgresql ] || WANTED+=(postgresql)
 [ $# -gt 0 ] || [ "${TT_TLS:-none}" = none ] || WANTED+=(edge)
+[ $# -gt 0 ] || [ "${TT_INTERNET:-none}" = none ] || WANTED+=(outbound)
 [ $# -gt 0 ] || [ "${TT_GPUS:-0}" = 0 ] || WANTED+=(student-gpu)
 for name in "${WANTED[@]}"; do
     [[ " ${ALL[*]} ${EXTRA[*]} " == *" $name "* ]] || fail "no image is called '$name'. There are: ${ALL[*]}"

@@ -1,5 +1,5 @@
-"""A semester's classroom beside the tests' own: people of the campus, who come over TLS that only this machine trusts, and marks in
-PostgreSQL. Deployed, used, backed up, deleted, and restored from a fresh clone.
+"""A semester's classroom beside the tests' own: people of the campus, who come over TLS that only this machine trusts, marks in
+PostgreSQL, and a way out for students. Deployed, used, backed up, deleted, and restored from a fresh clone.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ import base64
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,10 +18,12 @@ from string import Template
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, expect
 
 from tests.campus import Campus, come_back, running, sign_in
 from tests.classroom import Classroom, Student, deployed, make, run, undeploy, wait_for
+from tests.kernel import Kernel
 from tests.submissions import right
 from tests.test_backup import hand_in, marks, restored_elsewhere, settled
 from tests.test_bad_input import refused
@@ -29,6 +33,8 @@ PLACE, WAY = (
     "203.0.113.7",
     "203.0.113.1",
 )  # addresses for documentation (RFC 5737): the campus's, and this machine's beside it
+FAR = "203.0.113.200"  # beyond it, as a page of the world
+PRIVATE = "10.213.7.7"  # and one that is none
 NAMESPACE = "tt-campus"
 TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 SECRET = "the client's own secret+%"
@@ -41,7 +47,7 @@ network:
   base_path: /semester/
   services_subnet: 172.30.144.0/24
   students_subnet: 172.30.148.0/22
-student: {memory: 768M}
+student: {memory: 768M, internet: packages}
 hub: {auth: oidc, self_registration: closed, may_open_servers: instructors}
 oidc:
   issuer: https://$place
@@ -71,14 +77,39 @@ def namespace() -> Iterator[list[str]]:
     ip("netns", "add", NAMESPACE)
     try:
         ip("link", "add", NAMESPACE, "type", "veth", "peer", "name", "inside", "netns", NAMESPACE)
-        ip("addr", "add", f"{WAY}/24", "dev", NAMESPACE)
+        ip("addr", "add", f"{WAY}/29", "dev", NAMESPACE)
         ip("link", "set", NAMESPACE, "up")
-        ip("-n", NAMESPACE, "addr", "add", f"{PLACE}/24", "dev", "inside")
+        for address in (f"{PLACE}/29", f"{FAR}/32", f"{PRIVATE}/32"):
+            ip("-n", NAMESPACE, "addr", "add", address, "dev", "inside")
         ip("-n", NAMESPACE, "link", "set", "inside", "up")
+        for address in (FAR, PRIVATE):
+            ip("route", "add", address, "via", PLACE)
         yield ["ip", "netns", "exec", NAMESPACE]
     finally:
         run("ip", "link", "del", NAMESPACE)
         run("ip", "netns", "del", NAMESPACE)
+
+
+@pytest.fixture(scope="module")
+def pages(namespace: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A page at each of the addresses there, which this machine itself can read."""
+    folder = tmp_path_factory.mktemp("pages")
+    server = subprocess.Popen(
+        [*namespace, sys.executable, "-m", "http.server", "80", "--directory", str(folder)]
+    )
+    try:
+        for host in (PLACE, FAR, PRIVATE):
+            wait_for(f"a page at {host}", lambda host=host: answers(f"http://{host}/"))
+        yield
+    finally:
+        server.kill()
+        server.wait()
+
+
+def answers(url: str) -> bool:
+    with suppress(requests.RequestException):
+        return requests.get(url, timeout=5).ok
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +229,61 @@ def test_an_instructor_opens_a_students_server_and_the_student_reads_of_it(
     assert "/semester/user/grace/lab" in opened.value.url
     told = grace.session.get(f"{semester.url}hub/home", timeout=30).text
     assert "lin opened the notebooks" in " ".join(re.sub("<[^>]+>", " ", told).split())
+
+
+READ = """
+import urllib.request
+try:
+    print(urllib.request.urlopen({url!r}, timeout=8).status)
+except OSError as error:
+    print(error)
+"""
+STRAIGHT = """
+import socket
+try:
+    socket.create_connection(({host!r}, {port}), timeout=5)
+    print("reached")
+except OSError as error:
+    print(error)
+"""
+
+
+def test_with_packages_pip_works_and_nothing_else_is_reached(
+    semester: Classroom, certificate: dict[str, str], pages: None
+) -> None:
+    with Kernel(by_the_campus(semester, "grace", certificate)) as kernel:
+        said = kernel.run(
+            "%pip install --quiet --no-deps iniconfig\nimport iniconfig; print(iniconfig.__file__)"
+        )
+        assert "/home/grace/.local/lib/" in said, said
+        for host in (PLACE, FAR, PRIVATE, semester.environment["TT_STUDENTS_GATEWAY"]):
+            for url in (f"http://{host}/", f"https://{host}/"):
+                assert "403" in kernel.run(READ.format(url=url)), url
+            for port in (80, 443):
+                assert "reached" not in kernel.run(STRAIGHT.format(host=host, port=port)), host
+        kernel.delete()
+
+
+def test_with_all_of_the_web_nothing_private_or_near_is_reached(
+    semester: Classroom, certificate: dict[str, str], pages: None
+) -> None:
+    packages = semester.config.read_text()
+    semester.config.write_text(packages.replace("internet: packages", "internet: all"))
+    answer = make("deploy", config=semester.config)
+    assert answer.returncode == 0, answer.stdout[-6000:] + answer.stderr[-3000:]
+    near = [PLACE, PRIVATE, semester.environment["TT_STUDENTS_GATEWAY"]]
+    with Kernel(by_the_campus(semester, "grace", certificate)) as kernel:
+        assert kernel.run(READ.format(url=f"http://{FAR}/")) == "200\n"
+        for host in near:
+            for url in (f"http://{host}/", f"https://{host}/"):
+                assert kernel.run(READ.format(url=url)) != "200\n", url
+        assert "reached" not in kernel.run(STRAIGHT.format(host=FAR, port=80)), "but by the way out"
+        kernel.delete()
+    semester.config.write_text(packages.replace("internet: packages", "internet: none"))
+    assert make("deploy", config=semester.config).returncode == 0
+    assert not semester.container("outbound")
+    ways = run("iptables", "-S").stdout
+    assert semester.environment["TT_OUTBOUND_IP"] not in ways
 
 
 def test_all_of_it_is_back_after_the_drill(

@@ -46,6 +46,7 @@ class Gate:
             "TT_STATE": str(folder),
             "TT_STUDENT_IMAGE": image,
             "TT_STUDENT_GPU_IMAGE": image,
+            "TT_INTERNET": "none",
             "TT_SANDBOX_IMAGE": image,  # its program is bash: a submission is a script
             "TT_STUDENTS_NETWORK": self.name,
             "TT_PROFILES": profiles(student={"memory": MEMORY, "pids": 64}),

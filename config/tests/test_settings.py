@@ -78,6 +78,7 @@ def test_what_is_set_is_in_force_and_the_rest_stays_default(tmp_path: Path) -> N
         "pids": 256,
         "disk": "2G",
         "idle_timeout": 3600,
+        "internet": "none",
     }
     assert values["datasets"]["sets"] == []
     assert values["state"] == "/data/classroom"

@@ -36,6 +36,8 @@ class Settings:
     student_image: str
     student_gpu_image: str  # of servers with GPUs
     profiles: Profiles
+    internet: bool  # whether students' servers have a way out
+    outbound_ip: str  # its address on the students' network
     student_disk: int  # bytes of a home; 0: no limit
     student_files: int
     concurrent_spawns: int
@@ -105,6 +107,8 @@ class Settings:
                 lambda text: profiles.read(text, memory, gpus),
                 "every kind of server, in base64",
             ),
+            internet=read("TT_INTERNET", _internet, "none, packages or all") != "none",
+            outbound_ip=read("TT_OUTBOUND_IP", str, "the address of the students' way out"),
             student_disk=read("TT_STUDENT_DISK", int, "bytes such as 2147483648, or 0 for no limit"),
             student_files=read(
                 "TT_STUDENT_FILES", int, "a number of files such as 262144, or 0 for no limit"
@@ -153,6 +157,12 @@ def _registration(text: str) -> str:
 
 def _opening(text: str) -> str:
     if text not in ("admin", "instructors", "graders"):
+        raise ValueError(text)
+    return text
+
+
+def _internet(text: str) -> str:
+    if text not in ("none", "packages", "all"):
         raise ValueError(text)
     return text
 

@@ -27,4 +27,18 @@ def configure(c: Config, settings: Settings) -> None:
         # What their JupyterLab warns by.
         "TT_STUDENT_DISK": str(settings.student_disk),
         "TT_STUDENT_FILES": str(settings.student_files),
+        **(_outside(settings) if settings.internet else {}),
+    }
+
+
+def _outside(settings: Settings) -> dict[str, str]:
+    """What pip, git, requests and others each read about the way out, and about whom to trust there."""
+    proxy = f"http://{settings.outbound_ip}:3128"
+    within = f"localhost,127.0.0.1,{settings.hub_ip},{settings.api_ip}"
+    lower = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": within}
+    trusted = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT")
+    return {
+        **lower,
+        **{name.upper(): value for name, value in lower.items()},
+        **dict.fromkeys(trusted, "/run/ca.crt"),
     }

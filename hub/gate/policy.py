@@ -24,6 +24,7 @@ SHARES = 1024  # of CPU time, where it is short: the engine's own default
 TMP_FILES = 65_536  # in /tmp: each takes memory of the kernel's, too
 LEAST_MEMORY = 6 * 2**20  # the engine refuses less
 SOURCE = "/srv/nbgrader/source"  # where formgrader has it, too
+TRUSTED = "/etc/ssl/certs/ca-certificates.crt"  # whom the machine trusts, a private CA too
 GPUS = "tinytorch.gpus"  # the label that says which a container has: '0,1'
 VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=[^\0]*", re.DOTALL)
 
@@ -147,6 +148,15 @@ def student_container(
                 mount(f"{settings.state}/datasets", "/srv/datasets"),
                 # What everybody may see of the course's folder: the calendar in force.
                 mount(f"{settings.state}/course/public", "/srv/course"),
+                # With a way out: whom to trust there, and where pip finds packages.
+                *(
+                    [
+                        mount(TRUSTED, "/run/ca.crt"),
+                        mount(f"{settings.state}/outbound/pip.conf", "/etc/pip.conf"),
+                    ]
+                    if settings.internet
+                    else []
+                ),
                 # Where assignments are written, with their solutions; never what students hand in.
                 *(
                     [mount(f"{settings.state}/grading/nbgrader/source", SOURCE, read_only=False)]

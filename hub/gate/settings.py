@@ -37,6 +37,7 @@ class Settings:
     state: str  # as the host sees it: the engine resolves the sources of mounts there, not in our container
     student_image: str
     student_gpu_image: str  # of profiles with GPUs
+    internet: bool  # whether students' servers have a way out
     sandbox_image: str
     students_network: str
     profiles: Mapping[str, Profile]
@@ -65,6 +66,7 @@ class Settings:
             state=read("TT_STATE", _matching(r"(/[\w.@+-]+)+"), "the absolute path of the classroom's state"),
             student_image=read("TT_STUDENT_IMAGE", _matching(r"\S+"), "the image of students' servers"),
             student_gpu_image=read("TT_STUDENT_GPU_IMAGE", _matching(r"\S+"), "the same with GPUs"),
+            internet=read("TT_INTERNET", _matching("none|packages|all"), "none, packages or all") != "none",
             sandbox_image=read("TT_SANDBOX_IMAGE", _matching(r"\S+"), "the image that submissions run in"),
             students_network=read("TT_STUDENTS_NETWORK", _network, "the name of the students' own network"),
             profiles=read(

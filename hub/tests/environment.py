@@ -19,6 +19,8 @@ def environment(**changed: str) -> dict[str, str]:
         "TT_STUDENT_IMAGE": "tinytorch/student:0.1.0",
         "TT_STUDENT_GPU_IMAGE": "tinytorch/student-gpu:0.1.0",
         "TT_CEILING_GPUS": "0",
+        "TT_INTERNET": "none",
+        "TT_OUTBOUND_IP": "127.0.0.1",
         "TT_PROFILES": profiles(),
         "TT_CEILING_STUDENTS_MEMORY_BYTES": str(12 * GIB),
         "TT_STUDENT_DISK": str(2**31),

@@ -99,9 +99,18 @@ def do_without_room() -> None:
         shutil.rmtree(trial, ignore_errors=True)
 
 
+def let_pip_install() -> None:
+    """Into the home, where there is a way out; own_packages.pth finds it there, behind all that is given."""
+    own = str(Path("~/.local").expanduser())
+    os.environ.setdefault("PIP_PREFIX", own)
+    os.environ.setdefault("PIP_NO_WARN_SCRIPT_LOCATION", "1")
+    os.environ["PATH"] += f":{own}/bin"
+
+
 def main() -> None:
     os.environ.setdefault("SHELL", "/bin/bash")  # what a terminal runs
     do_without_room()
+    let_pip_install()
     welcome()
     # Thousands of objects are made that stay: looking through them for garbage, again and again, finds none.
     gc.disable()

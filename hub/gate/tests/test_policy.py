@@ -34,6 +34,7 @@ ENVIRONMENT = {
     "TT_STATE": "/srv/tinytorch",
     "TT_STUDENT_IMAGE": "tinytorch/student:1",
     "TT_STUDENT_GPU_IMAGE": "tinytorch/student-gpu:1",
+    "TT_INTERNET": "none",
     "TT_SANDBOX_IMAGE": "tinytorch/sandbox:1",
     "TT_STUDENTS_NETWORK": "tinytorch-students",
     "TT_PROFILES": in_base64({"student": STUDENT, "large": LARGE, "fast": FAST}),
