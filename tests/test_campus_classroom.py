@@ -30,7 +30,7 @@ from tests.test_bad_input import refused
 from tests.test_isolation import ip
 
 PLACE, WAY = (
-    "203.0.113.7",
+    "203.0.113.5",
     "203.0.113.1",
 )  # addresses for documentation (RFC 5737): the campus's, and this machine's beside it
 FAR = "203.0.113.200"  # beyond it, as a page of the world

@@ -1,9 +1,11 @@
 from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from traitlets.config import Config
 
-from hub.config import roles, services, signin, survival
+from hub.config import roles, services, signin, spawner, survival
 from hub.config.settings import Settings, SettingsError
 from hub.launch.authenticator import LaunchSignIn
 from hub.launch.tests.test_launch import chosen as lms_chosen
@@ -46,6 +48,22 @@ def test_a_students_server_may_hand_in_and_no_more() -> None:
     }
 
 
+def told(**changed: str) -> Any:
+    """What every student's server finds in its environment."""
+    c = Config()
+    spawner.configure(c, Settings.from_environment(environment(**changed)))
+    return c.ClassroomSpawner.environment
+
+
+def test_servers_ask_the_way_out_for_all_but_the_classroom_itself() -> None:
+    way = told(TT_INTERNET="packages", TT_OUTBOUND_IP="172.30.4.5")
+    assert way["https_proxy"] == way["HTTP_PROXY"] == "http://172.30.4.5:3128"
+    within = way["no_proxy"].split(",")
+    assert urlsplit(way["TT_GRADING_URL"]).hostname in within
+    assert environment()["TT_HUB_IP"] in within
+    assert not {name for name in told() if "proxy" in name.lower()}
+
+
 def test_never_culling_runs_no_culler() -> None:
     c = configured(Settings.from_environment(environment(TT_IDLE_TIMEOUT="0")))
     assert "idle-culler" not in {service["name"] for service in c.JupyterHub.services}
@@ -73,6 +91,7 @@ def test_never_culling_runs_no_culler() -> None:
             "course",
             "TT_BASE_PATH is 'course'. Give it where the classroom lives, such as / or /course/.",
         ),
+        ("TT_INTERNET", "yes", "TT_INTERNET is 'yes'. Give it none, packages or all."),
         ("TT_AUTH", "saml", "TT_AUTH is 'saml'. Give it accounts, oidc or lti13."),
         (
             "TT_ROSTER_TOKEN",

@@ -200,6 +200,17 @@ def test_without_a_free_gpu_a_start_is_refused_in_words(held: str, sentence: str
     assert (refusal.value.status, str(refusal.value)) == (429, sentence)
 
 
+@pytest.mark.parametrize(("internet", "more"), [("none", 0), ("packages", 2), ("all", 2)])
+def test_with_a_way_out_a_server_knows_whom_to_trust_there_and_cannot_change_it(
+    internet: str, more: int
+) -> None:
+    settings = Settings.from_environment(ENVIRONMENT | {"TT_INTERNET": internet})
+    mounts = policy.student_container(asked(), ADA, settings)["HostConfig"]["Mounts"]
+    added = [mount for mount in mounts if mount["Target"] in ("/run/ca.crt", "/etc/pip.conf")]
+    assert len(added) == more
+    assert all(mount["ReadOnly"] for mount in added)
+
+
 def test_who_teaches_has_the_folder_of_assignments_and_nobody_else() -> None:
     usual, teaching = built(), built(Labels={"tinytorch.user": "ada", "tinytorch.teaches": "yes"})
     source = "/srv/tinytorch/grading/nbgrader/source"
@@ -462,6 +473,7 @@ def test_body_with_one_meaning_is_read() -> None:
         ("TT_PROFILES", in_base64({"student": {**STUDENT, "pids": "many"}})),
         ("TT_PROFILES", in_base64({"student": {**STUDENT, "gpus": -1}})),
         ("TT_CEILING_GPUS", "all"),
+        ("TT_INTERNET", "yes"),
         ("TT_SANDBOX_MEMORY", "1 GB"),
         ("TT_SANDBOX_SECONDS", "-1"),
         ("TT_NAME", "Tiny Torch"),
