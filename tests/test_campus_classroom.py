@@ -29,10 +29,8 @@ from tests.test_backup import hand_in, marks, restored_elsewhere, settled
 from tests.test_bad_input import refused
 from tests.test_isolation import ip
 
-PLACE, WAY = (
-    "203.0.113.5",
-    "203.0.113.1",
-)  # addresses for documentation (RFC 5737): the campus's, and this machine's beside it
+# Addresses for documentation (RFC 5737): the campus's, and this machine's beside it.
+PLACE, WAY = "203.0.113.5", "203.0.113.1"
 FAR = "203.0.113.200"  # beyond it, as a page of the world
 PRIVATE = "10.213.7.7"  # and one that is none
 NAMESPACE = "tt-campus"
@@ -234,14 +232,14 @@ def test_an_instructor_opens_a_students_server_and_the_student_reads_of_it(
 READ = """
 import urllib.request
 try:
-    print(urllib.request.urlopen({url!r}, timeout=8).status)
+    print(urllib.request.urlopen({url!r}, timeout=4).status)
 except OSError as error:
     print(error)
 """
 STRAIGHT = """
 import socket
 try:
-    socket.create_connection(({host!r}, {port}), timeout=5)
+    socket.create_connection(({host!r}, {port}), timeout=2)
     print("reached")
 except OSError as error:
     print(error)

@@ -15,6 +15,7 @@ import importlib
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -101,10 +102,14 @@ def do_without_room() -> None:
 
 def let_pip_install() -> None:
     """Into the home, where there is a way out; own_packages.pth finds it there, behind all that is given."""
-    own = str(Path("~/.local").expanduser())
-    os.environ.setdefault("PIP_PREFIX", own)
-    os.environ.setdefault("PIP_NO_WARN_SCRIPT_LOCATION", "1")
+    if "https_proxy" not in os.environ:
+        return
+    own = Path("~/.local").expanduser()
+    os.environ |= {"PIP_PREFIX": str(own), "PIP_NO_WARN_SCRIPT_LOCATION": "1"}
     os.environ["PATH"] += f":{own}/bin"
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    with suppress(OSError):  # a kernel that runs finds only what comes into a folder that was there
+        (own / "lib" / python / "site-packages").mkdir(parents=True, exist_ok=True)
 
 
 def main() -> None:
