@@ -270,6 +270,7 @@ def test_with_all_of_the_web_nothing_private_or_near_is_reached(
     answer = make("deploy", config=semester.config)
     assert answer.returncode == 0, answer.stdout[-6000:] + answer.stderr[-3000:]
     near = [PLACE, PRIVATE, semester.environment["TT_STUDENTS_GATEWAY"]]
+    assert run(f"{semester.state}/isolation.sh", "apply").stdout == "", "what holds already is changed"
     with Kernel(by_the_campus(semester, "grace", certificate)) as kernel:
         assert kernel.run(READ.format(url=f"http://{FAR}/")) == "200\n"
         for host in near:
