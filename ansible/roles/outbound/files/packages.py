@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import ssl
 import subprocess
 import sys
 import urllib.request
-from urllib.error import URLError
 from urllib.parse import urljoin, urlsplit
 
 TRUSTED = "/etc/ssl/certs/ca-certificates.crt"  # what students' servers are given, too
@@ -17,11 +17,13 @@ EXAMPLE = "pip"  # a package that every index has
 
 def main() -> str:
     """The JSON; raises SystemExit with a sentence."""
-    # pip says there what its configuration comes to, and hides what is secret.
+    # pip says there what its configuration comes to, and hides what is secret; on one line, if there is room.
+    wide = {**os.environ, "COLUMNS": "10000"}
     helped = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--help"], capture_output=True, text=True, check=True
-    ).stdout
-    found = re.search(r"--index-url\s+<url>.*?\(default:?\s*(\S+?)\)", helped.replace("\n", " "))
+        [sys.executable, "-m", "pip", "install", "--help"],
+        capture_output=True, text=True, check=True, env=wide,
+    ).stdout  # fmt: skip
+    found = re.search(r"--index-url <url>.*\(default:? (\S+)\)", helped)
     if not found:
         raise SystemExit("pip does not say where its index is: `pip install --help` names no default.")
     index = found[1].rstrip("/") + "/"
@@ -35,7 +37,7 @@ def main() -> str:
         trusted = ssl.create_default_context(cafile=TRUSTED)
         with urllib.request.urlopen(page, timeout=60, context=trusted) as answer:  # noqa: S310 - pip asks it, too
             links = re.findall(r'href="([^"#]+)', answer.read().decode())
-    except (URLError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise SystemExit(f"{page} cannot be read ({error}). Is the package index in reach?") from None
     places = [index, *(urljoin(page, link) for link in links)]
     return json.dumps({"index": index, "hosts": sorted({_port(url) for url in places})})
