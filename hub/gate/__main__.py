@@ -51,6 +51,8 @@ async def serve(settings: Settings, engine_socket: Path, run: Path, srv: Path) -
         engine = await stack.enter_async_context(Engine(engine_socket))
         homes = stack.enter_context(contextlib.closing(Homes(srv)))
         await sandbox.remove_leftovers(engine, settings)
+        # At the end once more: a handler that is cancelled may not live to see its sandbox removed.
+        stack.push_async_callback(_end_what_is_left, engine, settings)
         pool = await stack.enter_async_context(Pool(engine, settings))
         for app, folder, uid in (
             (HubSocket(settings, engine, homes).app(), "hub", HUB),
@@ -65,6 +67,11 @@ async def serve(settings: Settings, engine_socket: Path, run: Path, srv: Path) -
             await web.SockSite(runner, private_socket(run / folder / "gate.sock", uid)).start()
         logging.info("gate: serving %s", settings.name)
         await stopped.wait()
+
+
+async def _end_what_is_left(engine: Engine, settings: Settings) -> None:
+    with contextlib.suppress(Refused):  # without an engine they go when the gate starts again
+        await sandbox.remove_leftovers(engine, settings)
 
 
 def private_socket(path: Path, uid: int) -> socket.socket:
