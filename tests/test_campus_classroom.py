@@ -10,9 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from string import Template
 from urllib.parse import urlsplit
@@ -72,6 +74,8 @@ class Door:
 @pytest.fixture(scope="module")
 def namespace() -> Iterator[list[str]]:
     """An address outside this machine, by a namespace that it routes to; what goes before a command that runs there."""
+    for kind in ("link", "netns"):  # what a run that was ended left
+        run("ip", kind, "del", NAMESPACE)
     ip("netns", "add", NAMESPACE)
     try:
         ip("link", "add", NAMESPACE, "type", "veth", "peer", "name", "inside", "netns", NAMESPACE)
@@ -104,6 +108,14 @@ def pages(namespace: list[str], tmp_path_factory: pytest.TempPathFactory) -> Ite
         server.wait()
 
 
+class Page200(BaseHTTPRequestHandler):
+    """A page of this machine's."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+
 def answers(url: str) -> bool:
     with suppress(requests.RequestException):
         return requests.get(url, timeout=5).ok
@@ -120,6 +132,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         "-addext", f"subjectAltName=IP:{PLACE}", "-keyout", str(key), "-out", str(cert),
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
+    while run("umount", str(TRUSTED)).returncode == 0:  # what a run that was ended left
+        pass
     more = folder / "ca-certificates.crt"
     more.write_bytes(TRUSTED.read_bytes() + cert.read_bytes())
     assert run("mount", "--bind", str(more), str(TRUSTED)).returncode == 0
@@ -269,13 +283,18 @@ def test_with_all_of_the_web_nothing_private_or_near_is_reached(
     semester.config.write_text(packages.replace("internet: packages", "internet: all"))
     answer = make("deploy", config=semester.config)
     assert answer.returncode == 0, answer.stdout[-6000:] + answer.stderr[-3000:]
-    near = [PLACE, PRIVATE, semester.environment["TT_STUDENTS_GATEWAY"]]
+    gateway = semester.environment["TT_STUDENTS_GATEWAY"]
+    near = [f"http://{host}/" for host in (PLACE, PRIVATE, gateway)]
+    near.append(f"https://{PLACE}/.well-known/openid-configuration")
     assert run(f"{semester.state}/isolation.sh", "apply").stdout == "", "what holds already is changed"
     with Kernel(by_the_campus(semester, "grace", certificate)) as kernel:
         assert kernel.run(READ.format(url=f"http://{FAR}/")) == "200\n"
-        for host in near:
-            for url in (f"http://{host}/", f"https://{host}/"):
+        with HTTPServer((gateway, 80), Page200) as server:  # the machine itself
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+            for url in near:
+                assert requests.get(url, verify=certificate["cert"], timeout=5).status_code == 200, url
                 assert kernel.run(READ.format(url=url)) != "200\n", url
+            server.shutdown()
         assert "reached" not in kernel.run(STRAIGHT.format(host=FAR, port=80)), "but by the way out"
         kernel.delete()
     semester.config.write_text(packages.replace("internet: packages", "internet: none"))

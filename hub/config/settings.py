@@ -73,7 +73,15 @@ class Settings:
                 shown = "not usable" if re.search("TOKEN|PASSWORD|SECRET|OIDC|LTI", variable) else repr(text)
                 raise SettingsError(f"{variable} is {shown}. Give it {hint}.") from None
 
-        way = read("TT_AUTH", _way, "accounts, oidc or lti13")
+        def one_of(variable: str, *values: str) -> str:
+            def convert(text: str) -> str:
+                if text not in values:
+                    raise ValueError(text)
+                return text
+
+            return read(variable, convert, f"{', '.join(values[:-1])} or {values[-1]}")
+
+        way = one_of("TT_AUTH", "accounts", "oidc", "lti13")
 
         def campus() -> Choices | None:
             if way != "oidc":
@@ -107,7 +115,7 @@ class Settings:
                 lambda text: profiles.read(text, memory, gpus),
                 "every kind of server, in base64",
             ),
-            internet=read("TT_INTERNET", _internet, "none, packages or all") != "none",
+            internet=one_of("TT_INTERNET", "none", "packages", "all") != "none",
             outbound_ip=read("TT_OUTBOUND_IP", str, "the address of the students' way out"),
             student_disk=read("TT_STUDENT_DISK", int, "bytes such as 2147483648, or 0 for no limit"),
             student_files=read(
@@ -118,8 +126,8 @@ class Settings:
             admin=read("TT_ADMIN", str, "the admin's username"),
             oidc=campus(),
             lti=lms(),
-            self_registration=read("TT_SELF_REGISTRATION", _registration, "closed, approval or open"),
-            may_open_servers=read("TT_MAY_OPEN_SERVERS", _opening, "admin, instructors or graders"),
+            self_registration=one_of("TT_SELF_REGISTRATION", "closed", "approval", "open"),
+            may_open_servers=one_of("TT_MAY_OPEN_SERVERS", "admin", "instructors", "graders"),
             track=read("TT_TRACK", str, "the name of the course's track"),
             datasets=read("TT_DATASETS", str, "where data sets are inside a student's container"),
             grading_token=secret("TT_GRADING_TOKEN"),
@@ -141,30 +149,6 @@ class Settings:
     def grading_url(self) -> str:
         """Where the API is for a student's container."""
         return f"http://{self.api_ip}:8300{self.base_path}services/grading/"
-
-
-def _way(text: str) -> str:
-    if text not in ("accounts", "oidc", "lti13"):
-        raise ValueError(text)
-    return text
-
-
-def _registration(text: str) -> str:
-    if text not in ("closed", "approval", "open"):
-        raise ValueError(text)
-    return text
-
-
-def _opening(text: str) -> str:
-    if text not in ("admin", "instructors", "graders"):
-        raise ValueError(text)
-    return text
-
-
-def _internet(text: str) -> str:
-    if text not in ("none", "packages", "all"):
-        raise ValueError(text)
-    return text
 
 
 def _path(text: str) -> str:
